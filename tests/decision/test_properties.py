@@ -1,0 +1,494 @@
+"""What holds of the decision in any run: a model cluster with every kind of bad luck, and looks that are out of date.
+
+The model knows the truth; the core knows only what it is told, late. Every step of the core is checked against the
+truth, except for what nobody could have known: accidents that happened after the latest look was taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import define, evolve, field
+from decision_worlds import Core, fleet, ids, of_kind, rank, unit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.model import (
+    SERVING,
+    Action,
+    AddRequest,
+    Cancel,
+    Drain,
+    Event,
+    Finished,
+    Launch,
+    Load,
+    Outcome,
+    Recall,
+    Sample,
+    Sampled,
+    SampleFailed,
+    SetHold,
+    SetLimits,
+    SetPause,
+    Stop,
+    Suggest,
+    Suggested,
+    Unit,
+    UnitId,
+    WorkerName,
+)
+from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.victims import whole_units
+
+ENDED = ("failed", "lost")
+
+
+@define
+class Leave:
+    """A drain on its way: cancelling it helps until it is committed."""
+
+    committed: bool = False
+
+
+@define
+class Look:
+    """A look under way. ``units`` is what it has seen, ``moment`` when it saw it; None: it has not seen yet."""
+
+    begun: float
+    moment: int = 0
+    units: tuple[Unit, ...] | None = None
+
+
+@define
+class Town:
+    """The true world.
+
+    Attributes:
+        moment: counts what happens, since several things happen at one time.
+        lost_at: when a unit stopped serving without our doing, as a moment.
+        came_at: when a unit appeared without our doing.
+    """
+
+    size: int = 1
+    moment: int = 0
+    units: dict[UnitId, Unit] = field(factory=dict)
+    launches: list[tuple[UnitId, ...]] = field(factory=list)
+    cancels: list[tuple[UnitId, ...]] = field(factory=list)
+    drains: dict[UnitId, Leave] = field(factory=dict)
+    recalls_refused: list[UnitId] = field(factory=list)
+    recalls_granted: list[UnitId] = field(factory=list)
+    ever: set[UnitId] = field(factory=set)
+    lost_at: dict[UnitId, int] = field(factory=dict)
+    came_at: dict[UnitId, int] = field(factory=dict)
+
+    @property
+    def existing(self) -> set[UnitId]:
+        return {u.id for u in self.units.values() if u.state not in ENDED}
+
+    @property
+    def cancelling(self) -> set[UnitId]:
+        return {name for group in self.cancels for name in group}
+
+    @property
+    def leaving(self) -> set[UnitId]:
+        return self.cancelling | (self.drains.keys() - set(self.recalls_granted))
+
+    @property
+    def serving(self) -> set[UnitId]:
+        return {u.id for u in self.units.values() if u.state in SERVING} - self.leaving
+
+    def change(self, name: UnitId, **what: Any) -> None:
+        """A change that is no deed of ours."""
+        self.moment += 1
+        before = self.serving
+        self.units[name] = evolve(self.units[name], **what)
+        self.lost_at |= dict.fromkeys(before - self.serving, self.moment)
+
+    def vanish(self, name: UnitId) -> None:
+        """The unit is gone; whoever had not ordered that may be surprised."""
+        self.moment += 1
+        if name in self.serving:
+            self.lost_at[name] = self.moment
+        self.units.pop(name, None)
+
+    def appear(self, new: Unit) -> None:
+        self.moment += 1
+        self.units[new.id] = new
+        self.came_at[new.id] = self.moment
+        self.ever.add(new.id)
+
+    def obey(self, action: Action) -> None:
+        self.moment += 1
+        match action:
+            case Launch(units):
+                for name in units:
+                    self.units[name] = unit(name, "planned", size=self.size)
+                self.ever |= set(units)
+                self.launches.append(units)
+            case Cancel(units):
+                self.cancels.append(units)
+            case Drain(units):
+                self.drains |= {name: Leave() for name in units}
+            case Recall(units):
+                for name in units:
+                    late = self.drains[name].committed
+                    (self.recalls_refused if late else self.recalls_granted).append(name)
+
+
+PATIENT = Rules(interval=1, wait_count=2, idle_timeout=None, retry_delay=1, retry_delay_max=4)
+HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0)
+
+amounts = st.integers(0, 6)
+targets = st.integers(0, 10)
+picks = st.integers(0, 100)
+
+
+class AnyRun(RuleBasedStateMachine):
+    """All that can happen to the core, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.town = Town()
+        self.state = self.first = State()
+        self.events: list[Event] = []
+        self.records: list[Any] = []
+        self.now = 0.0
+        self.seen = 0
+        self.view: Look | None = None
+        self.questions: list[Suggest] = []
+        self.stopped = False
+
+    @initialize(
+        rules=st.sampled_from([PATIENT, HASTY]), minimum=st.integers(0, 3), more=amounts, size=st.integers(1, 2)
+    )
+    def begin(self, rules: Rules, minimum: int, more: int, size: int) -> None:
+        self.state = self.first = State(rules=rules, minimum=minimum, maximum=minimum + more, prefix="new")
+        self.town.size = size
+
+    # The core: every event goes through here.
+
+    def feed(self, event: Event) -> tuple[Action, ...]:
+        self.events.append(event)
+        self.state, actions, record = decide(self.state, event)
+        self.records.append(record)
+        assert record.at == event.at
+        self.check(actions)
+        for action in actions:
+            if isinstance(action, Suggest):
+                self.questions.append(action)
+            else:
+                self.town.obey(action)
+        return actions
+
+    def check(self, actions: tuple[Action, ...]) -> None:
+        town = self.town
+        launched, recalled = of_kind(actions, Launch), of_kind(actions, Recall)
+        drained, cancelled = of_kind(actions, Drain), of_kind(actions, Cancel)
+        surprises = {name for name, moment in town.came_at.items() if moment > self.seen}
+        accidents = {name for name, moment in town.lost_at.items() if moment > self.seen}
+        seen = self.state.sample.units if self.state.sample else ()
+        cleaned = {u.id for u in seen if u.state in ENDED}.intersection(cancelled)
+        given_back = {*drained, *cancelled} - cleaned - accidents
+
+        if launched:
+            assert len(town.existing - surprises) + len(launched) <= self.state.maximum
+        if given_back:
+            staying = town.serving - given_back
+            assert given_back <= town.serving | (town.ever - town.units.keys())
+            assert len(staying | accidents - given_back) >= self.state.minimum
+            assert not launched
+            assert not recalled
+        if self.stopped:
+            assert not launched + recalled + drained
+            assert not given_back
+
+        assert len(set(launched)) == len(launched)
+        assert not town.ever & set(launched)
+        in_flight = town.cancelling | town.drains.keys()
+        assert not in_flight & {*launched, *drained, *cancelled}
+        assert len({*drained, *cancelled}) == len(drained + cancelled)
+        assert set(recalled) <= town.drains.keys() - {*town.recalls_refused, *town.recalls_granted}
+        for name in drained:
+            assert town.units[name].ours if name in town.units else True
+
+    # Time and looks.
+
+    @rule(seconds=st.sampled_from([0.05, 0.5, 1.0, 3.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(sees_at_once=st.booleans())
+    def look_begins(self, *, sees_at_once: bool) -> None:
+        if self.view is not None:
+            return
+        self.view = Look(self.now)
+        if sees_at_once:
+            self._see(self.view)
+
+    def _see(self, view: Look) -> None:
+        view.units = tuple(self.town.units.values())
+        view.moment = self.town.moment
+
+    @rule(wanted=targets, cause=st.sampled_from(["interval", "interval", "wake-up"]))
+    def look_ends(self, wanted: int, cause: Any) -> None:
+        view, self.view = self.view, None
+        if view is None:
+            return
+        if view.units is None:
+            self._see(view)
+        assert view.units is not None
+        self.seen = view.moment
+        self.feed(Sampled(Sample(view.begun, self.now, cause, view.units, Load(wanted))))
+
+    @rule(wanted=targets, ticks=st.integers(1, 4), answered=st.booleans())
+    def ticks(self, wanted: int, ticks: int, *, answered: bool) -> None:
+        for _ in range(ticks):
+            self.time_passes(1.0)
+            if self.view is None:
+                self.look_begins(sees_at_once=True)
+            self.look_ends(wanted, "interval")
+            if answered and self.questions:
+                self.answer(len(self.questions) - 1)
+
+    def answer(self, number: int) -> None:
+        question = self.questions.pop(number)
+        workers = rank(self.town.units.values(), question.target)
+        self.feed(Suggested(self.now, question.question, workers))
+
+    @rule(pick=picks)
+    def an_answer_arrives(self, pick: int) -> None:
+        if self.questions:
+            self.answer(pick % len(self.questions))
+
+    @rule(pick=picks)
+    def no_answer_arrives(self, pick: int) -> None:
+        if not self.questions:
+            return
+        question = self.questions.pop(pick % len(self.questions))
+        self.feed(Suggested(self.now, question.question, None, "no answer in time"))
+
+    @rule()
+    def a_look_fails(self) -> None:
+        self.view = None
+        self.feed(SampleFailed(self.now, "unreachable"))
+
+    # What the units do by themselves.
+
+    def pick(self, pick: int, names: Iterable[UnitId]) -> UnitId | None:
+        names = sorted(names)
+        return names[pick % len(names)] if names else None
+
+    def in_state(self, *states: str) -> list[UnitId]:
+        return [u.id for u in self.town.units.values() if u.state in states]
+
+    @rule(step=st.sampled_from(["requested", "registered", "registered", "failed"]), pick=picks)
+    def a_unit_comes_on(self, step: Any, pick: int) -> None:
+        name = self.pick(pick, self.in_state("planned", "requested"))
+        if name is not None:
+            self.town.change(name, state=step, detail="no such image" if step == "failed" else "")
+
+    @rule()
+    def all_units_register(self) -> None:
+        for name in self.in_state("planned", "requested"):
+            self.town.change(name, state="registered")
+
+    @rule(step=st.sampled_from(["lost", "lost", "leaving", "gone"]), pick=picks)
+    def a_worker_dies(self, step: Any, pick: int) -> None:
+        name = self.pick(pick, self.in_state("registered", "leaving"))
+        if name is None:
+            return
+        if step == "gone":
+            self.town.vanish(name)
+        else:
+            self.town.change(name, state=step)
+
+    @rule(pick=picks, executing=st.integers(0, 1))
+    def work_comes_and_goes(self, pick: int, executing: int) -> None:
+        name = self.pick(pick, self.in_state("registered"))
+        if name is not None:
+            self.town.change(name, executing=executing)
+
+    @rule()
+    def a_stranger_registers(self) -> None:
+        self.town.appear(unit(f"stranger-{len(self.town.ever)}", ours=False))
+
+    # What becomes of actions.
+
+    def finish(self, action: Any, names: Iterable[UnitId], result: Any) -> None:
+        if names := tuple(names):
+            self.feed(Finished(Outcome(self.now, action, names, result, detail=f"{action} {result}")))
+
+    @rule(pick=picks, result=st.sampled_from(["done", "done", "failed", "timed out"]), missing=amounts)
+    def a_launch_ends(self, pick: int, result: Any, missing: int) -> None:
+        if not self.town.launches:
+            return
+        names = self.town.launches.pop(pick % len(self.town.launches))
+        if result != "done":
+            for name in [n for n in names if n in self.in_state("planned", "requested")][:missing]:
+                self.town.vanish(name)
+        self.finish("launch", names, result)
+
+    @rule(pick=picks, result=st.sampled_from(["done", "done", "failed", "timed out"]))
+    def a_cancel_ends(self, pick: int, result: Any) -> None:
+        if not self.town.cancels:
+            return
+        names = self.town.cancels.pop(pick % len(self.town.cancels))
+        for name in names:
+            # Those that have registered meanwhile are not ended by it.
+            if result == "done" and name not in self.in_state("registered"):
+                self.town.vanish(name)
+        self.finish("cancel", names, result)
+
+    @rule(pick=picks)
+    def a_drain_reaches_the_point_of_no_return(self, pick: int) -> None:
+        name = self.pick(pick, self.town.drains.keys() - set(self.town.recalls_granted))
+        if name is not None:
+            self.town.drains[name].committed = True
+
+    @rule(pick=picks, result=st.sampled_from(["done", "done", "refused", "timed out", "failed"]))
+    def a_drain_ends(self, pick: int, result: Any) -> None:
+        name = self.pick(pick, self.town.drains)
+        if name is None:
+            return
+        leave = self.town.drains[name]
+        recalled = name in self.town.recalls_granted
+        if recalled:
+            result = "recalled"
+        elif leave.committed and result == "refused":
+            result = "done"
+        if result == "done":
+            self.town.vanish(name)
+        elif leave.committed and name in self.town.units:
+            # Nobody waits for it any more, but it can no longer come back.
+            self.town.change(name, state="leaving")
+        self.town.moment += 1
+        del self.town.drains[name]
+        if recalled:
+            self.town.recalls_granted.remove(name)
+        self.finish("drain", [name], result)
+
+    @rule()
+    def a_recall_comes_too_late(self) -> None:
+        if self.town.recalls_refused:
+            self.finish("recall", [self.town.recalls_refused.pop(0)], "refused")
+
+    # Commands.
+
+    @rule(minimum=st.integers(0, 4), more=amounts | st.just(math.inf))
+    def limits_are_set(self, minimum: int, more: float) -> None:
+        self.feed(SetLimits(self.now, minimum, minimum + more))
+
+    @rule(n=st.none() | amounts, seconds=st.sampled_from([0.5, 3.0, math.inf]))
+    def the_size_is_held(self, n: int | None, seconds: float) -> None:
+        self.feed(SetHold(self.now, n, self.now + seconds))
+
+    @rule(n=amounts, seconds=st.sampled_from([0.5, 3.0]))
+    def units_are_requested(self, n: int, seconds: float) -> None:
+        self.feed(AddRequest(self.now, n, self.now + seconds))
+
+    @rule(direction=st.sampled_from(["both", "growing", "shrinking"]), paused=st.booleans())
+    def it_is_paused(self, direction: Any, *, paused: bool) -> None:
+        self.feed(SetPause(self.now, direction, paused))
+
+    @rule(sure=st.booleans())
+    def it_is_stopped(self, *, sure: bool) -> None:
+        if sure and len(self.events) > 20:  # else most runs are over before they have begun
+            self.feed(Stop(self.now, "the user said so"))
+            self.stopped = True
+
+    # In every state and at the end.
+
+    @invariant()
+    def the_state_remembers_only_what_may_still_matter(self) -> None:
+        assert self.state.nominations.keys() <= self.town.ever
+        assert self.state.flights.keys() <= self.town.ever
+
+    def teardown(self) -> None:
+        self._same_again()
+        if not self.stopped:
+            self._comes_to_rest()
+
+    def _same_again(self) -> None:
+        state = self.first
+        for event, record in zip(self.events, self.records, strict=True):
+            state, _, again = decide(state, event)
+            assert again == record
+        assert state == self.state
+
+    def _comes_to_rest(self) -> None:
+        """Once nothing goes wrong any more, the size becomes what is wanted: no belief sticks for ever."""
+        wanted = 3
+        self.feed(SetLimits(self.now, 1, 5))
+        self.feed(SetHold(self.now, None))
+        self.feed(SetPause(self.now, "both", paused=False))
+        for name in [u.id for u in self.town.units.values() if not u.ours or u.state == "leaving"]:
+            self.town.vanish(name)
+        for _ in range(30):
+            self._end_everything()
+            self.time_passes(20.0)  # a unit that was long in coming has made the core patient
+            self.ticks(wanted * self.town.size, 1, answered=True)
+        assert len(self.town.serving) == wanted
+        assert not self.town.units.keys() - self.town.serving
+
+    def _end_everything(self) -> None:
+        while self.town.recalls_refused:
+            self.a_recall_comes_too_late()
+        while self.town.launches:
+            self.a_launch_ends(0, "done", 0)
+        while self.town.cancels:
+            self.a_cancel_ends(0, "done")
+        while self.town.drains:
+            self.a_drain_ends(0, "done")
+        self.all_units_register()
+        for name in self.in_state("leaving"):
+            self.town.vanish(name)
+
+
+TestAnyRun = AnyRun.TestCase
+TestAnyRun.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+@given(order=st.permutations(range(6)), target=st.integers(0, 6))
+def test_how_many_leave_does_not_depend_on_the_order_of_the_units(order, target):
+    idle = fleet("a", "b", "c", "d", "e", "f")
+    core = Core()
+    actions = core.step(0, [idle[i] for i in order], target)
+    assert of_kind(actions, Drain) == [u.id for u in idle][: 6 - target]
+
+
+@given(
+    units=st.lists(st.integers(1, 3), min_size=1, max_size=5),
+    order=st.randoms(use_true_random=False),
+    cut=st.integers(0, 15),
+)
+def test_a_unit_is_chosen_only_whole(units, order, cut):
+    candidates = [unit(f"u{i}", size=size) for i, size in enumerate(units)]
+    workers = [worker for each in candidates for worker in each.workers]
+    order.shuffle(workers)
+    chosen = whole_units(workers[:cut], candidates)
+    assert set(chosen) == {u.id for u in candidates if set(u.workers) <= set(workers[:cut])}
+    assert whole_units([*workers[:cut], WorkerName("unknown")], candidates[::-1]) == chosen
+
+
+@given(size=st.integers(1, 7), target=st.integers(0, 100), serving=st.integers(1, 5))
+def test_growth_covers_the_target_without_a_unit_too_many(size, target, serving):
+    units = [unit(f"u{i}", size=size) for i in range(serving)]
+    launched = len(of_kind(Core().look(0, units, target), Launch))
+    if launched:
+        assert (serving + launched) * size >= target > (serving + launched - 1) * size
+    else:
+        assert serving * size >= target
+
+
+def test_ids_are_never_given_twice():
+    core = Core()
+    named = of_kind(core.look(0, (), 3), Launch)
+    core.finish(0.1, "launch", named, "failed")
+    again = of_kind(core.look(5, (), 3), Launch)
+    assert named == list(ids("new-0", "new-1", "new-2"))
+    assert again == list(ids("new-3", "new-4", "new-5"))

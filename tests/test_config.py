@@ -1,0 +1,468 @@
+"""Settings: what each option takes, where options come from, and that all mistakes are told at once."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+import subprocess
+import sys
+from collections import OrderedDict
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import attrs
+import dask.config
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trio_adaptive.config import OPTIONS, ORDERED, Settings, load_settings
+from trio_adaptive.durations import UNITS, parse_duration
+from trio_adaptive.errors import ConfigurationError, Mistake
+
+steady = settings(derandomize=True, deadline=None, max_examples=150)
+
+
+@pytest.fixture(autouse=True)
+def no_dask_options():
+    """What the machine's own Dask configuration says is not part of these tests."""
+    with dask.config.set({"distributed.adaptive": {}, "trio-adaptive": {}}):
+        yield
+
+
+def mistakes_of(options, file=None) -> dict[str, Mistake]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(options, file=file)
+    return {mistake.path: mistake for mistake in caught.value.mistakes}
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text: str | bytes) -> Path:
+        file = tmp_path / "cluster.toml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write
+
+
+# Durations
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (5, 5.0),
+        (0.25, 0.25),
+        (-1, -1.0),
+        (Fraction(1, 4), 0.25),
+        (Decimal("0.1"), 0.1),
+        (timedelta(minutes=1, microseconds=1), 60.000001),
+        ("5", 5.0),
+        ("5s", 5.0),
+        (" 5 S ", 5.0),
+        ("500ms", 0.5),
+        ("20 ms", 0.02),
+        ("1.1 ms", 0.0011),
+        (".5s", 0.5),
+        ("2.s", 2.0),
+        ("1.5 minutes", 90.0),
+        ("2h", 7200.0),
+        ("1 day", 86400.0),
+        ("1e3 us", 0.001),
+        ("us", 1e-6),
+        ("-5s", -5.0),
+        ("inf", math.inf),
+        ("Infinity", math.inf),
+        (math.inf, math.inf),
+    ],
+)
+def test_a_duration_is_read_as_seconds(written, seconds):
+    assert parse_duration(written) == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", " ", "5 parsecs", "5 s 3 ms", "s5", "1_0s", "0x5", "nan", "5e", "٣s", "5s\n5s", "-",
+     None, True, math.nan, Decimal("nan"), 10**400, b"5s", [5], 5j],
+)  # fmt: skip
+def test_what_is_no_duration_is_refused(written):
+    with pytest.raises(ValueError):  # noqa: PT011 - the words differ
+        parse_duration(written)
+
+
+@steady
+@given(st.floats(allow_nan=False))
+def test_seconds_come_back_as_they_were_written(seconds):
+    assert parse_duration(seconds) == seconds
+    if math.isfinite(seconds):
+        assert parse_duration(f"{seconds!r} s") == seconds
+
+
+@steady
+@given(st.timedeltas())
+def test_timedeltas_keep_their_length(length):
+    assert parse_duration(length) == length.total_seconds()
+
+
+@steady
+@given(st.integers(0, 10**9), st.sampled_from(sorted(UNITS)))
+def test_units_are_exact(number, unit):
+    assert parse_duration(f"{number} {unit}") == float(number * UNITS[unit])
+
+
+@steady
+@given(st.text(max_size=12))
+def test_any_text_is_a_duration_or_a_value_error(text):
+    with contextlib.suppress(ValueError):
+        assert not math.isnan(parse_duration(text))
+
+
+# Fields
+
+
+def test_the_defaults():
+    assert load_settings({}) == Settings()
+    assert attrs.asdict(Settings()) == {
+        "interval": 1.0,
+        "min_interval": 0.05,
+        "minimum": 0,
+        "maximum": math.inf,
+        "wait_count": 3,
+        "target_duration": 5.0,
+        "idle_timeout": None,
+        "call_timeout": 5.0,
+        "request_timeout": 60.0,
+        "drain_timeout": math.inf,
+        "stop_timeout": 10.0,
+        "shutdown_timeout": 5.0,
+        "retry_delay": 1.0,
+        "retry_delay_max": 60.0,
+        "on_exit": "keep",
+        "log_length": 1000,
+        "worker_key": None,
+    }
+
+
+def test_every_option_is_told_and_explained():
+    assert list(OPTIONS) == [field.name for field in attrs.fields(Settings)]
+    assert all(OPTIONS.values())
+    for name in OPTIONS:
+        assert f"\n    {name}: " in inspect.getdoc(Settings)
+
+
+RIGHT = [
+    ("interval", "20 ms", 0.02),
+    ("min_interval", 0, 0.0),
+    ("minimum", 2.0, 2),
+    ("maximum", 7, 7),
+    ("maximum", 2.0, 2),
+    ("maximum", 0, 0),
+    ("maximum", math.inf, math.inf),
+    ("maximum", "inf", math.inf),
+    ("wait_count", 1, 1),
+    ("target_duration", timedelta(minutes=1), 60.0),
+    ("idle_timeout", "auto", None),
+    ("idle_timeout", None, None),
+    ("idle_timeout", "2h", 7200.0),
+    ("idle_timeout", 0, 0.0),
+    ("idle_timeout", "inf", math.inf),
+    ("call_timeout", 1, 1.0),
+    ("request_timeout", "5 minutes", 300.0),
+    ("drain_timeout", "1 day", 86400.0),
+    ("drain_timeout", "inf", math.inf),
+    ("stop_timeout", 1.5, 1.5),
+    ("shutdown_timeout", 0, 0.0),
+    ("shutdown_timeout", math.inf, math.inf),
+    ("retry_delay", "500ms", 0.5),
+    ("retry_delay_max", 1, 1.0),
+    ("on_exit", "close", "close"),
+    ("log_length", 1, 1),
+    ("worker_key", repr, repr),
+    ("worker_key", None, None),
+]
+
+WRONG = {
+    "interval": [0, -1, "inf", "", "5 parsecs", math.nan, True, [1], 10**400],
+    "min_interval": [-1, "inf", math.nan],
+    "minimum": [-1, 1.5, math.nan, math.inf, True, "3", "inf", -(10**5000), [], 2j],
+    "maximum": [-1, 1.5, math.nan, -math.inf, False, "3", "-inf", timedelta(1)],
+    "wait_count": [0, 0.5, True],
+    "target_duration": [0, "nan", "inf"],
+    "idle_timeout": [-1, "never", False, math.nan],
+    "call_timeout": [0, "inf"],
+    "request_timeout": [0, "inf"],
+    "drain_timeout": [0, "-inf"],
+    "stop_timeout": [0, "inf"],
+    "shutdown_timeout": [-1, object()],
+    "retry_delay": [0, "inf"],
+    "retry_delay_max": [0, "inf"],
+    "on_exit": ["", "Keep", 1, ["keep"], {}],
+    "log_length": [0, math.inf],
+    "worker_key": ["host", 0, False],
+}
+
+
+@pytest.mark.parametrize(("name", "given_value", "value"), RIGHT)
+def test_a_right_value_is_taken(name, given_value, value):
+    taken = getattr(load_settings({name: given_value}), name)
+    assert taken == value
+    assert type(taken) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in WRONG.items() for value in values],
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
+)
+def test_a_wrong_value_is_told_with_what_is_allowed(name, value):
+    (mistake,) = mistakes_of({name: value}).values()
+    assert mistake.path == name
+    assert mistake.problem.startswith("is ")
+    assert mistake.allowed == OPTIONS[name]
+
+
+def test_the_tables_leave_no_option_out():
+    assert {name for name, *_ in RIGHT} == set(WRONG) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - {"idle_timeout", "worker_key"}))
+def test_none_is_not_given_where_it_is_no_value(name):
+    with dask.config.set({"trio-adaptive.idle-timeout": 5}):
+        assert load_settings({name: None}) == Settings(idle_timeout=5.0)
+
+
+def test_none_is_a_value_of_the_idle_timeout():
+    with dask.config.set({"trio-adaptive.idle-timeout": 5}):
+        assert load_settings({"idle_timeout": None}).idle_timeout is None
+
+
+def test_defaults_follow_the_option_that_bounds_them():
+    assert load_settings({"interval": "10ms"}).min_interval == 0.01
+    assert load_settings({"retry_delay": "2 minutes"}).retry_delay_max == 120.0
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "told"),
+    [
+        ({"minimum": 5, "maximum": 3}, "minimum", ("minimum is 5", "maximum is 3")),
+        ({"min_interval": 9}, "min_interval", ("min_interval is 9.0", "interval (by default) is 1.0")),
+        (
+            {"retry_delay_max": 0.5},
+            "retry_delay_max",
+            ("retry_delay (by default) is 1.0", "retry_delay_max is 0.5"),
+        ),
+        pytest.param(
+            {"minimum": 10**5000, "maximum": 3}, "minimum", ("too long to show", "maximum is 3"), id="huge"
+        ),
+    ],
+)
+def test_a_contradiction_names_both_values(options, path, told):
+    mistakes = mistakes_of(options)
+    assert list(mistakes) == [path]
+    assert all(words in mistakes[path].problem for words in told)
+
+
+def test_a_contradiction_with_a_wrong_value_is_only_the_wrong_value():
+    assert list(mistakes_of({"min_interval": 9, "interval": -1})) == ["interval"]
+
+
+def test_an_unknown_option_is_told_with_its_neighbours():
+    mistakes = mistakes_of({"wait_cuont": 3, "qqq": 1, 7: 8})
+    assert list(mistakes) == ["wait_cuont", "qqq", "7"]
+    assert "did you mean wait_count?" in mistakes["wait_cuont"].problem
+    assert mistakes["qqq"].problem == "unknown option"
+    assert all(name in mistakes["qqq"].allowed for name in OPTIONS)
+
+
+# Everything at once
+
+
+@steady
+@given(st.data())
+def test_every_wrong_field_is_told_at_once(data):
+    names = data.draw(st.sets(st.sampled_from(sorted(WRONG)), min_size=1))
+    options = {name: data.draw(st.sampled_from(WRONG[name])) for name in sorted(names)}
+    assert set(mistakes_of(options)) == names
+
+
+def test_mistakes_of_every_kind_and_source_leave_together(toml):
+    file = toml("[adaptive]\nstop_timeout = 0\nlog-length = 5\nlog_length = 6\n")
+    with dask.config.set({"distributed.adaptive.wait-count": 0, "trio-adaptive": {"call-timeout": "soon"}}):
+        mistakes = mistakes_of({"minimum": 3, "maximum": 2, "speed": 1, "on_exit": "die"}, file)
+    assert set(mistakes) == {
+        "distributed.adaptive.wait-count",
+        "trio-adaptive.call-timeout",
+        f"{file}: adaptive.stop_timeout",
+        f"{file}: adaptive.log_length",
+        "minimum",
+        "speed",
+        "on_exit",
+    }
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError
+
+    def __float__(self):
+        raise RuntimeError
+
+    def __int__(self):
+        raise ZeroDivisionError
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+    __hash__ = None
+
+
+huge = st.builds(pow, st.just(10), st.just(5000))  # Python does not write it
+atoms = (
+    st.none() | st.booleans() | st.integers(-3, 5) | st.integers() | st.floats() | st.text(max_size=6)
+    | st.binary(max_size=3) | st.timedeltas() | st.decimals() | st.complex_numbers()
+    | st.sampled_from(["auto", "inf", "5s", "keep", len, OrderedDict()])
+    | huge | st.builds(Unprintable)
+)  # fmt: skip
+values = atoms | st.lists(atoms, max_size=2) | st.dictionaries(st.text(max_size=3), atoms, max_size=2)
+names = (
+    st.sampled_from([*OPTIONS, "wait-count", "on-exit", "wait_coun"]) | st.text(max_size=6) | st.integers()
+)
+mappings = st.dictionaries(names | huge, values, max_size=6)
+
+
+@steady
+@given(mappings, mappings)
+def test_any_mapping_gives_settings_or_a_configuration_error(options, of_dask):
+    with dask.config.set({"trio-adaptive": of_dask}):
+        try:
+            loaded = load_settings(options)
+        except ConfigurationError as error:
+            mistakes = error.mistakes
+        else:
+            mistakes = ()
+            assert load_settings(attrs.asdict(loaded, recurse=False)) == loaded
+            assert all(getattr(loaded, low) <= getattr(loaded, high) for low, high in ORDERED)
+    assert all(mistake.problem and mistake.allowed and str(mistake) for mistake in mistakes)
+
+
+# Dask's configuration
+
+
+@pytest.mark.parametrize(
+    ("key", "given_value", "name", "value"),
+    [
+        ("interval", "3s", "interval", 3.0),
+        ("minimum", 2, "minimum", 2),
+        ("maximum", math.inf, "maximum", math.inf),
+        ("maximum", 9, "maximum", 9),
+        ("wait-count", 5, "wait_count", 5),
+        ("wait_count", 5, "wait_count", 5),
+        ("target-duration", "1 minute", "target_duration", 60.0),
+    ],
+)
+def test_dasks_own_options_are_honoured(key, given_value, name, value):
+    with dask.config.set({f"distributed.adaptive.{key}": given_value}):
+        assert getattr(load_settings({}), name) == value
+
+
+def test_later_sources_win(toml):
+    file = toml("[adaptive]\nminimum = 3\nwait-count = 3\n")
+    theirs = {"minimum": 1, "wait-count": 1, "interval": 1, "target-duration": 1}
+    ours = {"minimum": 2, "wait_count": 2, "interval": 2}
+    with dask.config.set({"distributed.adaptive": theirs, "trio-adaptive": ours}):
+        loaded = load_settings({"minimum": 4}, file=file)
+    assert (loaded.minimum, loaded.wait_count, loaded.interval, loaded.target_duration) == (4, 3, 2.0, 1.0)
+
+
+def test_a_wrong_value_that_is_overridden_does_no_harm(toml):
+    file = toml("[adaptive]\nminimum = 'many'\n")
+    with dask.config.set({"distributed.adaptive.minimum": -1, "trio-adaptive.minimum": []}):
+        assert load_settings({"minimum": 1}, file=file).minimum == 1
+
+
+def test_a_contradiction_between_sources_names_both_places():
+    with dask.config.set({"distributed.adaptive.minimum": 5}):
+        (mistake,) = mistakes_of({"maximum": 3}).values()
+    assert mistake.path == "distributed.adaptive.minimum"
+    assert mistake.problem == "distributed.adaptive.minimum is 5, but maximum is 3"
+
+
+@pytest.mark.parametrize("section", [3, "fast", ["interval"]])
+def test_a_section_of_dasks_that_is_no_table_is_a_mistake(section):
+    with dask.config.set({"trio-adaptive": section}):
+        assert list(mistakes_of({})) == ["trio-adaptive"]
+
+
+@pytest.mark.parametrize("section", [None, 3, []])
+def test_an_odd_section_that_is_not_ours_is_left_alone(section):
+    with dask.config.set({"distributed.adaptive": section, "trio-adaptive": None}):
+        assert load_settings({}) == Settings()
+
+
+def test_dask_is_not_needed(monkeypatch):
+    with dask.config.set({"distributed.adaptive.minimum": 5}):
+        monkeypatch.setitem(sys.modules, "dask", None)
+        assert load_settings({}) == Settings()
+
+
+def test_dask_is_not_imported_before_settings_are_loaded():
+    code = "import sys, trio_adaptive.config; sys.exit('dask' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+# Files
+
+
+def test_a_file_is_read_in_either_spelling(toml):
+    file = toml(
+        """
+        title = "a cluster"
+        [adaptive]
+        wait-count = 7
+        target_duration = "2 minutes"
+        maximum = inf
+        idle-timeout = "auto"
+        [service]
+        port = 1
+        """
+    )
+    loaded = load_settings({}, file=file)
+    assert (loaded.wait_count, loaded.target_duration, loaded.maximum) == (7, 120.0, math.inf)
+
+
+def test_a_file_without_our_table_says_nothing(toml):
+    assert load_settings({}, file=toml("[service]\nport = 1\n")) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[adaptive]\nwait-count = 0\n", ": adaptive.wait-count"),
+        ("[adaptive]\nwait_count = 2000-01-01\n", ": adaptive.wait_count"),
+        ("[adaptive]\nspeed = 1\n", ": adaptive.speed"),
+        ("[adaptive]\nwait-count = 3\nwait_count = 3\n", ": adaptive.wait_count"),
+        ("[adaptive]\nworker_key = 'host'\n", ": adaptive.worker_key"),
+        ("[adaptive.minimum]\nx = 1\n", ": adaptive.minimum"),
+        ("adaptive = 3\n", ": adaptive"),
+        ("[[adaptive]]\nminimum = 1\n", ": adaptive"),
+        ("minimum 3", ""),
+        ("[adaptive]\nminimum = 1\nminimum = 2\n", ""),
+        (b"\xff\xfe", ""),
+        ("x = " + "[" * 5000, ""),
+        ("x = " + "9" * 5000, ""),
+    ],
+)
+def test_a_wrong_file_is_told_with_the_place(toml, text, where):
+    file = toml(text)
+    (mistake,) = mistakes_of({}, file).values()
+    assert mistake.path == f"{file}{where}"
+
+
+@pytest.mark.parametrize("name", ["absent.toml", ".", "nul\0"])
+def test_a_file_that_cannot_be_opened_is_a_mistake_beside_others(tmp_path, name):
+    file = tmp_path / name
+    assert set(mistakes_of({"minimum": -1}, file)) == {str(file), "minimum"}

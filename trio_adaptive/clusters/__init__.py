@@ -1,0 +1,53 @@
+"""The clusters that can be adapted, and which adapter an object gets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.clusters.plain import PlainCluster
+from trio_adaptive.errors import ConfigurationError, Mistake
+
+
+def _is_dask_cluster(cluster: Any) -> bool:
+    # An object of distributed's exists only where distributed has been imported: never import it to find out.
+    deploy = sys.modules.get("distributed.deploy.cluster")
+    return deploy is not None and isinstance(cluster, deploy.Cluster)
+
+
+def check_scalable(cluster: Any, *, needs_target: bool) -> None:
+    """Refuse an object that cannot be adapted, before anything is started.
+
+    Args:
+        cluster: what a user wants adapted.
+        needs_target: whether the cluster has to say itself how many workers its load asks for.
+
+    Raises:
+        ConfigurationError: it has no ``scale``, or neither a scheduler nor a ``target``.
+    """
+    if isinstance(cluster, Cluster):
+        return
+    kind = type(cluster).__name__
+    if not callable(getattr(cluster, "scale", None)):
+        allowed = "a distributed cluster, anything of trio_adaptive.clusters, or an object with scale(n)"
+        raise ConfigurationError([Mistake("cluster", f"a {kind} has no scale(n)", allowed)])
+    if not _is_dask_cluster(cluster) and needs_target and not callable(getattr(cluster, "target", None)):
+        allowed = "a method target() that returns a number of workers, or a subclass of Adaptive that has one"
+        raise ConfigurationError([Mistake("cluster", f"a {kind} has no target()", allowed)])
+
+
+@asynccontextmanager
+async def opened(cluster: Any) -> AsyncGenerator[Cluster]:
+    """The cluster behind the port that the runtime speaks to, for as long as the block lasts."""
+    if isinstance(cluster, Cluster):
+        yield cluster
+    elif _is_dask_cluster(cluster):
+        from trio_adaptive.clusters.dask import open_dask_cluster  # noqa: PLC0415 - only where Dask is in use
+
+        async with open_dask_cluster(cluster) as port:
+            yield port
+    else:
+        yield PlainCluster(cluster)

@@ -1,0 +1,82 @@
+"""The port: what the runtime needs of a cluster, and nothing about any particular one.
+
+An adapter translates between these few calls and a cluster of some kind. The rules that every adapter keeps, and
+that `trio_adaptive.testing.check_cluster` checks:
+
+- A call that fails raises `trio_adaptive.errors.ClusterError` with the foreign error as its cause.
+- Any call may be cancelled at any checkpoint and leaves the cluster consistent: what was started is listed by
+  `look()` or has been ended.
+- `launch()` lists the new units in `look()` from its first checkpoint on, under the names that it was given.
+- `drain()` cancelled before it has called ``committed`` leaves the unit in service.
+- Deadlines are the caller's: no call gives up by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from trio_adaptive.decision.model import Load, Unit, UnitId, WorkerName
+
+Wake: TypeAlias = Callable[[], None]
+"""Tells the collector that something has changed. Never blocks, may be called as often as one likes."""
+
+
+@runtime_checkable
+class Cluster(Protocol):
+    """What can be adapted."""
+
+    @property
+    def name(self) -> str:
+        """A short name for messages."""
+        ...
+
+    async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
+        """Everything that exists or is on its way.
+
+        Args:
+            refresh: ask the scheduler again, rather than trust what its events have told since the last time.
+        """
+        ...
+
+    async def target(self, target_duration: float) -> Load:
+        """How many workers the load asks for; ``target_duration`` in seconds, as in `distributed.deploy.Adaptive`."""
+        ...
+
+    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
+        """Which workers to give back so that ``target`` workers stay, best candidate first.
+
+        Args:
+            target: how many workers are to stay.
+            options: further options of ``Scheduler.workers_to_close``, such as ``key``.
+        """
+        ...
+
+    async def launch(self, units: Sequence[UnitId]) -> None:
+        """Start these units; returns when the resource manager has accepted them all.
+
+        Raises:
+            ClusterError: one or more of them could not be asked for. Those that could are listed by `look()`.
+        """
+        ...
+
+    async def cancel(self, units: Sequence[UnitId]) -> None:
+        """End units that have not registered, or have failed, and forget them. Unknown units are no error."""
+        ...
+
+    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+        """Take one unit out of service without harm and end it; returns when it is gone.
+
+        Args:
+            unit: which one. One that is gone already is no error.
+            committed: called at the point of no return, after which cancelling no longer brings the unit back.
+
+        Raises:
+            DrainRefused: the unit has to stay and is back in service.
+            ClusterError: something else went wrong; the unit is back in service as far as could be reached.
+        """
+        ...
+
+    async def watch(self, wake: Wake) -> None:
+        """Call ``wake`` whenever work or workers come or go. Runs until it is cancelled."""
+        ...

@@ -1,0 +1,285 @@
+"""A nursery of worker processes: each unit is one child process of ours, started from a command line.
+
+Three rules make it safe. Starting is a critical section: a unit is listed before its process exists, and the process
+belongs to its task from its first moment on. A process is signalled only when the scheduler has let its worker go, or
+has never known it. And the tasks are shielded, so that a cancellation from outside ends the processes only when this
+context is left, after the last drain.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
+from trio_adaptive.dask.events import watch_scheduler
+from trio_adaptive.dask.fence import drain
+from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
+from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.errors import ClusterError, ConfigurationError, Mistake
+
+PLACEHOLDERS = ("address", "name")
+"""What stands in braces in a command: the scheduler's address and the name under which the worker has to register."""
+
+OUTPUT_SHOWN = 2000
+"""Characters of a process's last output that go into an error message."""
+
+
+def worker_command(
+    *, nthreads: int = 1, host: str | None = None, more: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The default command: one ``dask worker`` process without a nanny, which halves its start-up time.
+
+    Args:
+        nthreads: tasks it runs at once.
+        host: the address on which it listens; default: Dask chooses.
+        more: further arguments of ``dask worker``.
+    """
+    host_arguments = () if host is None else ("--host", host)
+    return (
+        *(sys.executable, "-m", "distributed.cli.dask_worker", "{address}", "--name", "{name}"),
+        *("--nthreads", str(nthreads), "--no-nanny", "--no-dashboard"),
+        *host_arguments,
+        *more,
+    )
+
+
+@frozen
+class WorkerTemplate:
+    """How a unit is started.
+
+    Attributes:
+        command: program and arguments with the `PLACEHOLDERS` in braces.
+        size: workers in a unit; with several the process names them ``NAME-0``, ``NAME-1``, as ``dask worker
+            --nworkers`` does.
+        env: the whole environment of the process; default: ours.
+        log_dir: a folder for the output, one file a unit; default: only its end is kept, in memory.
+        startup_timeout: how long a process may take to register, in seconds.
+        grace: between SIGTERM and SIGKILL, in seconds.
+
+    Raises:
+        ConfigurationError: an empty command, or braces around something else.
+    """
+
+    command: tuple[str, ...] = field(factory=worker_command, converter=tuple)
+    size: int = 1
+    env: Mapping[str, str] | None = None
+    log_dir: Path | None = None
+    startup_timeout: float = 60.0
+    grace: float = 2.0
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            self.fill("tcp://host:0", UnitId("name"))
+        except (KeyError, IndexError, ValueError) as error:
+            shown = " ".join(self.command)
+            allowed = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            mistake = Mistake("command", f"{error} in {shown!r}", f"a command line with {allowed}")
+            raise ConfigurationError([mistake]) from error
+
+    def fill(self, address: str, unit: UnitId) -> list[str]:
+        """The command line of one unit."""
+        if not self.command:
+            raise ValueError("nothing")
+        return [argument.format(address=address, name=unit) for argument in self.command]
+
+    def worker_names(self, unit: UnitId) -> tuple[WorkerName, ...]:
+        """The names under which a unit's workers register."""
+        if self.size == 1:
+            return (WorkerName(unit),)
+        return tuple(WorkerName(f"{unit}-{i}") for i in range(self.size))
+
+
+@define(eq=False)
+class _Process:
+    """One unit and the task that it lives in."""
+
+    unit: UnitId
+    begun: float
+    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
+    started: anyio.Event = field(factory=anyio.Event)
+    ended: anyio.Event = field(factory=anyio.Event)
+    child: ChildProcess | None = None
+    registered: bool = False
+    leaving: bool = False
+    failure: str = ""
+
+
+class CommandCluster:
+    """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted."""
+
+    def __init__(self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup) -> None:
+        self._link = link
+        self._template = template
+        self._tasks = tasks
+        self._processes: dict[UnitId, _Process] = {}
+        self._leftovers: set[WorkerName] = set()
+        self._wake: Wake = _nobody
+
+    @property
+    def name(self) -> str:
+        return f"worker processes for {self._link.address}"
+
+    @property
+    def pids(self) -> dict[UnitId, int]:
+        """The process ids of the units that run now."""
+        return {p.unit: p.child.pid for p in self._processes.values() if p.child and not p.ended.is_set()}
+
+    async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
+        roster = await self._link.roster(refresh=refresh)
+        units = [self._unit(process, roster) for process in self._processes.values()]
+        known = {name for unit in self._processes for name in self._template.worker_names(unit)}
+        self._leftovers &= roster.keys()
+        known |= self._leftovers
+        strangers = (info for name, info in roster.items() if name not in known)
+        units += [
+            Unit(UnitId(info.name), "registered", (info.name,), executing=info.executing, ours=False)
+            for info in strangers
+        ]
+        return tuple(units)
+
+    async def target(self, target_duration: float) -> Load:
+        return await self._link.target(target_duration)
+
+    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
+        return await self._link.suggest(target, options)
+
+    async def launch(self, units: Sequence[UnitId]) -> None:
+        begun = anyio.current_time()
+        processes = [_Process(unit, begun) for unit in units]
+        for process in processes:
+            self._processes[process.unit] = process
+            self._tasks.start_soon(self._live, process)
+        for process in processes:
+            await process.started.wait()
+        failures = [f"{process.unit}: {process.failure}" for process in processes if process.failure]
+        if failures:
+            raise ClusterError("; ".join(failures))
+
+    async def cancel(self, units: Sequence[UnitId]) -> None:
+        processes = [self._processes[unit] for unit in units if unit in self._processes]
+        if any(not process.ended.is_set() for process in processes):
+            await self.look(refresh=True)
+        kept = [process.unit for process in processes if process.registered and not process.ended.is_set()]
+        for process in processes:
+            if process.unit not in kept:
+                await self._end(process)
+        if kept:
+            raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
+
+    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+        process = self._processes.get(unit)
+        if process is None:
+            committed()
+            return
+        roster = await self._link.roster(refresh=True)
+        names = self._template.worker_names(unit)
+        addresses = [roster[name].address for name in names if name in roster]
+        if addresses:
+            await drain(self._link, addresses, committed)
+        else:
+            committed()
+        process.leaving = True
+        try:
+            # The scheduler has told the worker to close, so that its process ends by itself.
+            with anyio.move_on_after(self._template.grace):
+                await process.ended.wait()
+        finally:
+            process.scope.cancel()
+        await self._end(process)
+
+    async def watch(self, wake: Wake) -> None:
+        self._wake = wake
+        await watch_scheduler(self._link, wake)
+
+    async def _end(self, process: _Process) -> None:
+        process.leaving = True
+        process.scope.cancel()
+        await process.ended.wait()
+        if self._processes.pop(process.unit, None) is not None:
+            self._leftovers.update(self._template.worker_names(process.unit))
+        self._wake()
+
+    async def _live(self, process: _Process) -> None:
+        command = self._template.fill(self._link.address, process.unit)
+        folder = self._template.log_dir
+        log = None if folder is None else folder / f"{process.unit}.log"
+        opening = child_process(command, env=self._template.env, log=log, grace=self._template.grace)
+        try:
+            with process.scope:
+                async with opening as process.child:
+                    process.started.set()
+                    await process.child.wait()
+        except (OSError, ClusterError) as error:
+            process.failure = f"could not be started: {error}"
+        finally:
+            process.started.set()
+            process.ended.set()
+            self._wake()
+
+    def _unit(self, process: _Process, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+        names = self._template.worker_names(process.unit)
+        here = tuple(name for name in names if name in roster)
+        process.registered = process.registered or bool(here)
+        state = self._state(process, here)
+        if state == "requested" and anyio.current_time() > process.begun + self._template.startup_timeout:
+            process.failure = f"did not register within {self._template.startup_timeout:g} s"
+            process.scope.cancel()
+            state = "failed"
+        executing = sum(roster[name].executing for name in here)
+        detail = _post_mortem(process) if state in {"failed", "lost"} else ""
+        return Unit(process.unit, state, here or names, len(names), executing, detail=detail)
+
+    @staticmethod
+    def _state(process: _Process, here: Sequence[WorkerName]) -> UnitState:
+        if process.leaving:
+            return "leaving"
+        if process.ended.is_set() or process.failure:
+            return "lost" if process.registered else "failed"
+        return "registered" if here else "requested"
+
+    def close(self) -> None:
+        """End all processes: SIGTERM, grace, SIGKILL, in their own tasks. For `command_cluster`."""
+        for process in self._processes.values():
+            process.leaving = True
+            process.scope.cancel()
+
+
+def _nobody() -> None:
+    """Before anybody watches."""
+
+
+def _post_mortem(process: _Process) -> str:
+    reason = process.failure
+    child = process.child
+    if not reason and child is not None and child.returncode is not None:
+        reason = f"its process ended: {describe_exit(child.returncode)}"
+    output = "" if child is None else child.output.strip()[-OUTPUT_SHOWN:]
+    return f"{reason}; its last output:\n{output}" if output else reason
+
+
+@asynccontextmanager
+async def command_cluster(
+    scheduler: str, template: WorkerTemplate | None = None, *, security: Any = None
+) -> AsyncGenerator[CommandCluster]:
+    """A cluster of worker processes on this machine, empty at first. Leaving the block ends them all.
+
+    Args:
+        scheduler: the address of a scheduler that runs, such as ``"tcp://127.0.0.1:8786"``.
+        template: how a worker is started; default: ``dask worker`` with one thread.
+        security: a ``distributed.Security`` with certificates, for TLS.
+    """
+    async with open_link(scheduler, security=security) as link, anyio.create_task_group() as tasks:
+        cluster = CommandCluster(link, template or WorkerTemplate(), tasks)
+        try:
+            yield cluster
+        finally:
+            cluster.close()

@@ -1,0 +1,185 @@
+"""Any ``distributed`` cluster object: in a program on trio, on its own loop in a thread, or on the caller's loop.
+
+Everything that touches the object runs on the object's own event loop. Shrinking never goes through ``scale(n)``,
+which may choose any worker: a unit is drained first and then given to ``scale_down``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from attrs import frozen
+from distributed.core import Status
+
+from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.foreign import foreign_errors
+from trio_adaptive.dask.events import watch_scheduler
+from trio_adaptive.dask.fence import drain
+from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
+from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.errors import ClusterClosed
+
+ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
+
+
+@frozen
+class _Planned:
+    """One entry of the cluster's plan.
+
+    Attributes:
+        own_name: what the cluster calls it, which need not be text.
+        workers: names under which its workers register.
+        requested: whether the cluster has asked its resource manager for it.
+        failed: whether its start has failed.
+    """
+
+    own_name: Any
+    workers: tuple[WorkerName, ...]
+    requested: bool
+    failed: bool
+
+
+class DaskCluster:
+    """The port for one cluster object. Made by `open_dask_cluster`."""
+
+    def __init__(self, cluster: Any, link: SchedulerLink) -> None:
+        self._cluster = cluster
+        self._link = link
+        self._given: dict[str, UnitId] = {}
+        self._errors: dict[UnitId, str] = {}
+
+    @property
+    def name(self) -> str:
+        return f"{type(self._cluster).__name__} {self._cluster.name}"
+
+    async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
+        plan = await self._on_loop("its plan", self._plan)
+        roster = await self._link.roster(refresh=refresh)
+        units = [self._unit(planned, roster) for planned in plan]
+        known = {name for planned in plan for name in planned.workers}
+        strangers = (info for name, info in roster.items() if name not in known)
+        units += [
+            Unit(UnitId(info.name), "registered", (info.name,), executing=info.executing, ours=False)
+            for info in strangers
+        ]
+        return tuple(units)
+
+    async def target(self, target_duration: float) -> Load:
+        return await self._link.target(target_duration)
+
+    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
+        return await self._link.suggest(target, options)
+
+    async def launch(self, units: Sequence[UnitId]) -> None:
+        async def scale() -> None:
+            before = {str(planned.own_name) for planned in self._plan()}
+            answer = self._cluster.scale(len(before) + len(units))
+            # No checkpoint up to here: from now on the new ones are known by our names.
+            fresh = [planned for planned in self._plan() if str(planned.own_name) not in before]
+            self._given.update(
+                {str(planned.own_name): unit for planned, unit in zip(fresh, units, strict=False)}
+            )
+            if inspect.isawaitable(answer):
+                await answer
+            if inspect.isawaitable(self._cluster):
+                await self._cluster  # until they have been asked for; raises where one could not be
+
+        try:
+            await self._awaited("scale", scale)
+        except Exception as error:
+            self._errors.update(dict.fromkeys(units, str(error)))
+            raise
+
+    async def cancel(self, units: Sequence[UnitId]) -> None:
+        await self._scale_down(units)
+
+    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+        plan = await self._on_loop("its plan", self._plan)
+        roster = await self._link.roster(refresh=True)
+        names = [name for planned in plan if self._id(planned) == unit for name in planned.workers]
+        addresses = [roster[name].address for name in names if name in roster]
+        if addresses:
+            await drain(self._link, addresses, committed)
+        else:
+            committed()
+        await self._scale_down([unit])
+
+    async def watch(self, wake: Wake) -> None:
+        await watch_scheduler(self._link, wake)
+
+    def _plan(self) -> list[_Planned]:
+        """The plan, entry by entry, in the order of asking. Runs on the cluster's loop."""
+        if self._cluster.status in ENDED:
+            raise ClusterClosed("the cluster has been closed")
+        spec: Mapping[Any, Any] | None = getattr(self._cluster, "worker_spec", None)
+        if spec is None:
+            plan, requested = self._cluster.plan, self._cluster.requested
+            return [
+                _Planned(name, (WorkerName(str(name)),), name in requested, failed=False)
+                for name in sorted(plan, key=str)
+            ]
+        workers: Mapping[Any, Any] = self._cluster.workers
+        return [
+            _Planned(
+                name,
+                tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",))),
+                name in workers,
+                getattr(workers.get(name), "status", None) == Status.failed,
+            )
+            for name, entry in spec.items()
+        ]
+
+    def _id(self, planned: _Planned) -> UnitId:
+        return self._given.get(str(planned.own_name), UnitId(str(planned.own_name)))
+
+    def _unit(self, planned: _Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+        here = tuple(name for name in planned.workers if name in roster)
+        state: UnitState = "requested" if planned.requested else "planned"
+        if planned.failed:
+            state = "failed"
+        elif here:
+            state = "registered"
+        unit = self._id(planned)
+        executing = sum(roster[name].executing for name in here)
+        detail = self._errors.get(unit, "the cluster could not start it") if planned.failed else ""
+        return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
+
+    async def _scale_down(self, units: Sequence[UnitId]) -> None:
+        async def scale_down() -> None:
+            going = [planned for planned in self._plan() if self._id(planned) in units]
+            if going:
+                answer = self._cluster.scale_down([planned.own_name for planned in going])
+                if inspect.isawaitable(answer):
+                    await answer
+            for planned in going:
+                self._errors.pop(self._id(planned), None)
+                self._given.pop(str(planned.own_name), None)
+
+        await self._awaited("scale_down", scale_down)
+
+    async def _on_loop(self, what: str, function: Callable[[], Any]) -> Any:
+        self._check_open()
+        with foreign_errors(f"{what} of {self.name}"):
+            return await self._link.caller.run(function)
+
+    async def _awaited(self, what: str, function: Callable[[], Any]) -> None:
+        self._check_open()
+        with foreign_errors(f"{what} of {self.name}"):
+            await self._link.caller.call(function)
+
+    def _check_open(self) -> None:
+        # Before calling on its loop, which ends with it.
+        if self._cluster.status in ENDED or self._link.caller.loop.is_closed():
+            raise ClusterClosed("the cluster has been closed")
+
+
+@asynccontextmanager
+async def open_dask_cluster(cluster: Any) -> AsyncGenerator[DaskCluster]:
+    """The port for a cluster object that has been started."""
+    loop = cluster.loop.asyncio_loop
+    security = getattr(cluster, "security", None)
+    async with open_link(cluster.scheduler_address, security=security, loop=loop) as link:
+        yield DaskCluster(cluster, link)

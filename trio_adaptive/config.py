@@ -1,0 +1,292 @@
+"""Every option of the autoscaler in one frozen value, and the places where options come from.
+
+What a field allows stands in its annotation, as a test and as words. Each source turns its own spelling into
+names with a path, the later source wins, cattrs reads what is left, and all mistakes leave in one error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import reprlib
+import tomllib
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, SupportsInt, TypeAlias, cast, get_args, get_type_hints
+
+import attrs
+from attrs import Factory, define, field, frozen
+from cattrs import ClassValidationError, Converter
+
+from trio_adaptive.durations import FORMS, parse_duration
+from trio_adaptive.errors import ConfigurationError, Mistake
+
+
+@frozen
+class Allowed:
+    """One thing that a field asks of its value; a field may ask several, in order.
+
+    Attributes:
+        words: what is asked, for whoever gave something else.
+        test: whether a value may stand. None is not asked: it stands where ``read`` lets it pass.
+        read: makes the field's value of the given one, or raises.
+    """
+
+    words: str
+    test: Callable[[Any], bool] = lambda _: True
+    read: Callable[[Any], Any] = lambda given: given
+
+    def __call__(self, given: object) -> object:
+        value = self.read(given)
+        if value is not None and not self.test(value):
+            raise ValueError(self.words)
+        return value
+
+
+def _read_count(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, SupportsInt) or given != int(given):
+        raise ValueError("not a whole number")
+    return int(given)
+
+
+def _read_maximum(given: object) -> float:
+    return math.inf if given in (math.inf, "inf") else _read_count(given)
+
+
+def _read_idle_timeout(given: object) -> float | None:
+    return None if given in (None, "auto") else parse_duration(given)
+
+
+ABOVE_0 = Allowed("above 0", lambda number: number > 0)
+FROM_0 = Allowed("at least 0", lambda number: number >= 0)
+FROM_1 = Allowed("at least 1", lambda number: number >= 1)
+FINITE = Allowed("finite", math.isfinite)
+
+Seconds: TypeAlias = Annotated[float, Allowed(f"a duration ({FORMS})", read=parse_duration)]
+IdleTimeout: TypeAlias = Annotated[
+    float | None, Allowed(f'"auto", None or a duration ({FORMS})', read=_read_idle_timeout)
+]
+Count: TypeAlias = Annotated[int, Allowed("a whole number", read=_read_count)]
+Maximum: TypeAlias = Annotated[float, Allowed("a whole number or inf", read=_read_maximum)]
+OnExit: TypeAlias = Literal["keep", "minimum", "close"]
+OneOfOnExit: TypeAlias = Annotated[
+    OnExit, Allowed(" or ".join(map(repr, get_args(OnExit))), lambda word: word in get_args(OnExit))
+]
+WorkerKey: TypeAlias = Annotated[
+    Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
+]
+
+
+def _default_min_interval(settings: Settings) -> float:
+    return min(0.05, settings.interval)
+
+
+def _default_retry_delay_max(settings: Settings) -> float:
+    return max(60.0, settings.retry_delay)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """Every option; `load_settings` makes one. Durations are seconds, sizes are units of workers.
+
+    The constructor takes values at their word: it neither reads ``"5s"`` nor looks for contradictions.
+
+    Attributes:
+        interval: between two looks at the cluster, when nothing has asked for one sooner.
+        min_interval: between two looks at the least, however many wake-ups come; unless given, it follows a
+            shorter ``interval``.
+        minimum: never fewer units than this by our own action.
+        maximum: never more units than this, an int or infinite.
+        wait_count: how many looks in a row must find a unit superfluous before it is given back.
+        target_duration: how long the work at hand should take; less means more workers.
+        idle_timeout: how long a unit must have been superfluous before it is given back. None is automatic: at
+            least ``wait_count`` intervals and the start-up time that was measured.
+        call_timeout: for a question to the scheduler or the cluster.
+        request_timeout: for a request to launch units, until it is accepted.
+        drain_timeout: for a whole drain: until the unit has finished its tasks and moved its data.
+        stop_timeout: for stopping or taking back a unit.
+        shutdown_timeout: for what is in flight when adapting ends.
+        retry_delay: from the first failed launch to the next attempt; it grows from failure to failure.
+        retry_delay_max: where that growth ends; unless given, it follows a longer ``retry_delay``.
+        on_exit: what becomes of the workers when adapting ends: "keep" them all, go down to the "minimum", or
+            "close" them all.
+        log_length: how many records are kept in memory.
+        worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
+    """
+
+    interval: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
+    min_interval: Annotated[Seconds, FROM_0, FINITE] = field(
+        default=Factory(_default_min_interval, takes_self=True)
+    )
+    minimum: Annotated[Count, FROM_0] = 0
+    maximum: Annotated[Maximum, FROM_0] = math.inf
+    wait_count: Annotated[Count, FROM_1] = 3
+    target_duration: Annotated[Seconds, ABOVE_0, FINITE] = 5.0
+    idle_timeout: Annotated[IdleTimeout, FROM_0] = None
+    call_timeout: Annotated[Seconds, ABOVE_0, FINITE] = 5.0
+    request_timeout: Annotated[Seconds, ABOVE_0, FINITE] = 60.0
+    drain_timeout: Annotated[Seconds, ABOVE_0] = math.inf
+    stop_timeout: Annotated[Seconds, ABOVE_0, FINITE] = 10.0
+    shutdown_timeout: Annotated[Seconds, FROM_0] = 5.0
+    retry_delay: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
+    retry_delay_max: Annotated[Seconds, ABOVE_0, FINITE] = field(
+        default=Factory(_default_retry_delay_max, takes_self=True)
+    )
+    on_exit: OneOfOnExit = "keep"
+    log_length: Annotated[Count, FROM_1] = 1000
+    worker_key: WorkerKey = None
+
+
+_HINTS = get_type_hints(Settings, include_extras=True)
+_TAKES_NONE = {attribute.name for attribute in attrs.fields(Settings) if attribute.default is None}
+
+OPTIONS: Mapping[str, str] = {
+    name: ", ".join(asked.words for asked in hint.__metadata__) for name, hint in _HINTS.items()
+}
+"""Every option by name, and what is allowed for it, in words."""
+
+ORDERED = (("minimum", "maximum"), ("min_interval", "interval"), ("retry_delay", "retry_delay_max"))
+"""Pairs of options, of which the first is at most as large as the second."""
+
+DASK_KEYS = ("interval", "minimum", "maximum", "wait-count", "target-duration")
+"""What is taken from Dask's own ``distributed.adaptive``."""
+
+
+def _is_annotated(type_: Any) -> bool:
+    return hasattr(type_, "__metadata__")
+
+
+def _hook(annotated: Any) -> Callable[[object, object], object]:
+    def structure(given: object, _type: object) -> object:
+        for asked in annotated.__metadata__:
+            given = asked(given)
+        return given
+
+    return structure
+
+
+_CONVERTER = Converter()
+_CONVERTER.register_structure_hook_factory(_is_annotated, _hook)
+
+
+def load_settings(options: Mapping[str, object], *, file: Path | None = None) -> Settings:
+    """Settings from, the later winning: the defaults, Dask's configuration, ``file``, ``options``.
+
+    Dask's configuration counts where Dask is installed: ``distributed.adaptive`` and then ``trio-adaptive``.
+    Names may be spelled with ``-`` for ``_``. None stands for "not given" wherever it is no value of the option.
+
+    Args:
+        options: by name, as they came from the caller.
+        file: a TOML file with the table ``[adaptive]``; its other tables are not looked at.
+
+    Raises:
+        ConfigurationError: naming all that is wrong, each with its place and what is allowed there. A wrong value
+            that a later source overrides does no harm.
+    """
+    draft = _Draft()
+    draft.add_dask()
+    if file is not None:
+        draft.add_file(file)
+    draft.add(options, "")
+    return draft.settings()
+
+
+@frozen
+class _Given:
+    path: str
+    value: object
+
+
+@define
+class _Draft:
+    """What the sources have said up to now, and the mistakes in how they said it."""
+
+    given: dict[str, _Given] = field(factory=dict)
+    mistakes: list[Mistake] = field(factory=list)
+
+    def add_dask(self) -> None:
+        try:
+            from dask import config  # noqa: PLC0415 - Dask is optional, and slow to import
+        except ImportError:
+            return
+        theirs = {key: config.get(f"distributed.adaptive.{key}", None) for key in DASK_KEYS}
+        self.add(theirs, "distributed.adaptive.")
+        self._add_section(config.get("trio-adaptive", None), "trio-adaptive")
+
+    def add_file(self, file: Path) -> None:
+        try:
+            with file.open("rb") as stream:
+                content = tomllib.load(stream)
+        except (OSError, ValueError, RecursionError) as error:
+            self._mistake(str(file), f"cannot be read: {error}", "a TOML file in UTF-8")
+        else:
+            self._add_section(content.get("adaptive"), f"{file}: adaptive")
+
+    def _add_section(self, section: object, path: str) -> None:
+        if isinstance(section, Mapping):
+            self.add(cast("Mapping[object, object]", section), f"{path}.")
+        elif section is not None:
+            self._mistake(path, f"is {_shown(section)}", "a table of options")
+
+    def add(self, options: Mapping[Any, object], prefix: str) -> None:
+        """Lay one source's options over those of the sources before it."""
+        spellings: dict[str, object] = {}
+        for key, value in options.items():
+            path = f"{prefix}{key if isinstance(key, str) else _shown(key)}"
+            name = path.removeprefix(prefix).replace("-", "_")
+            if name not in OPTIONS:
+                self._mistake(path, f"unknown option{_near(name)}", f"one of {', '.join(OPTIONS)}")
+            elif name in spellings:
+                self._mistake(path, f"given twice, also as {spellings[name]}", "one spelling of it")
+            elif value is not None or name in _TAKES_NONE:
+                self.given[name] = _Given(path, value)
+            spellings[name] = key
+
+    def _mistake(self, path: str, problem: str, allowed: str) -> None:
+        self.mistakes.append(Mistake(path, problem, allowed))
+
+    def settings(self) -> Settings:
+        """The whole of it.
+
+        Raises:
+            ConfigurationError: something is wrong, here or in what was added.
+        """
+        wrong: list[str] = []
+        values = {name: given.value for name, given in self.given.items()}
+        try:
+            settings = _CONVERTER.structure(values, Settings)
+        except ClassValidationError as errors:
+            wrong = [note.name for _, note in errors.group_exceptions()[0]]
+            right = {name: value for name, value in values.items() if name not in wrong}
+            settings = _CONVERTER.structure(right, Settings)
+        for name in wrong:
+            self._mistake(self.given[name].path, f"is {_shown(values[name])}", OPTIONS[name])
+        self._check_order(settings, wrong)
+        if self.mistakes:
+            raise ConfigurationError(self.mistakes)
+        return settings
+
+    def _check_order(self, settings: Settings, wrong: Iterable[str]) -> None:
+        for low, high in ORDERED:
+            if low in wrong or high in wrong or getattr(settings, low) <= getattr(settings, high):
+                continue
+            path = self.given[low if low in self.given else high].path
+            problem = f"{self._said(low, settings)}, but {self._said(high, settings)}"
+            self._mistake(path, problem, f"{low} at most {high}")
+
+    def _said(self, name: str, settings: Settings) -> str:
+        path = self.given[name].path if name in self.given else f"{name} (by default)"
+        return f"{path} is {_shown(getattr(settings, name))}"
+
+
+def _near(name: str) -> str:
+    near = difflib.get_close_matches(name, OPTIONS)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def _shown(value: object) -> str:
+    """Short, whatever it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to write very large integers
+        return f"a {type(value).__name__} too long to show"

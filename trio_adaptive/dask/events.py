@@ -1,0 +1,109 @@
+"""Wake-ups: the scheduler's own events, delivered within milliseconds, with nothing installed there.
+
+A scheduler publishes what happens to topics: ``scheduler`` has every new graph, ``all`` has workers that come and go.
+We subscribe the way a client does, over one stream. Nothing tells when work has *finished*, and events can be late
+under load: they make the loop fast, the interval keeps it right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import anyio
+from distributed.comm.core import connect
+
+from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
+from trio_adaptive.dask.loops import home_post
+from trio_adaptive.errors import ClusterError
+
+logger = logging.getLogger("trio_adaptive.dask")
+
+TOPICS: Final = ("scheduler", "all")
+WORK: Final = frozenset({"update-graph"})
+WORKERS: Final = frozenset({"add-worker", "remove-worker", "retire-workers", "restart"})
+
+RETRY_FIRST = 0.1
+RETRY_LONGEST = 5.0
+"""Pauses before subscribing again after the stream broke, doubled each time up to the longest, in seconds."""
+
+LEAVE_TIMEOUT = 0.5
+"""How long saying goodbye may take, in seconds."""
+
+
+async def watch_scheduler(link: SchedulerLink, wake: Callable[[], None]) -> None:
+    """Call ``wake`` whenever the scheduler tells of new work or of workers; subscribes again when the stream breaks.
+
+    Runs until it is cancelled.
+    """
+    pause = RETRY_FIRST
+    post = home_post()
+
+    def on_event(action: str) -> None:
+        nonlocal pause
+        pause = RETRY_FIRST
+        if action in WORKERS:
+            link.workers_changed()
+        wake()
+
+    while True:
+        try:
+            with scheduler_errors("the stream of events", link.address):
+                await link.caller.call(lambda: _listen(link, lambda action: post(lambda: on_event(action))))
+        except ClusterError as error:
+            logger.info("%s; subscribing again in %.1f s", error, pause)
+        link.workers_changed()
+        wake()
+        await anyio.sleep(pause)
+        pause = min(2 * pause, RETRY_LONGEST)
+
+
+async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
+    """Subscribe and read until the stream ends. Lives on the asyncio loop."""
+    client = f"trio-adaptive-{uuid.uuid4().hex}"
+    comm = await connect(link.address, **link.connection_args)
+    reading: asyncio.Task[Any] | None = None
+    try:
+        await comm.write({"op": "register-client", "client": client, "reply": False, "versions": {}})
+        await comm.read()
+        await comm.write([{"op": "subscribe-topic", "topic": topic, "client": client} for topic in TOPICS])
+        tell("restart")  # whatever happened before the subscription
+        while True:
+            # A task of its own, since cancelling a read breaks the line, over which we still say goodbye.
+            reading = asyncio.ensure_future(comm.read())
+            await asyncio.wait({reading})
+            for action in _actions(reading.result()):
+                tell(action)
+    finally:
+        if reading is not None:
+            with suppress(OSError, TimeoutError):
+                await asyncio.wait_for(_unsubscribe(comm, client, reading), LEAVE_TIMEOUT)
+        comm.abort()
+
+
+async def _unsubscribe(comm: Any, client: str, reading: asyncio.Task[Any]) -> None:
+    # Otherwise the scheduler tells the topic of our going, over the line on which we have gone, and logs that failure.
+    goodbyes = [{"op": "unsubscribe-topic", "topic": topic, "client": client} for topic in TOPICS]
+    await comm.write([*goodbyes, {"op": "close-stream"}])
+    await reading
+    while True:
+        await comm.read()  # until the scheduler has closed its end: CommClosedError, an OSError
+
+
+def _actions(messages: Any) -> set[str]:
+    """The actions in one batch that matter here, each once: a burst of a thousand graphs is one wake-up."""
+    if not isinstance(messages, (list, tuple)):
+        return set()
+    found: set[str] = set()
+    for message in messages:
+        if message.get("op") == "event":
+            body = message["event"][1]
+            if isinstance(body, dict):
+                found.add(str(body.get("action")))
+        elif message.get("op") == "stream-closed":
+            raise asyncio.IncompleteReadError(b"", None)
+    return found & (WORK | WORKERS)

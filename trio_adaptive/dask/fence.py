@@ -1,0 +1,138 @@
+"""The task-safe drain with the scheduler's stock handlers: fence, finish, move, confirm.
+
+**Fence**: the worker's status becomes ``closing_gracefully`` *on the scheduler only*. It gets no new tasks and goes on
+with those that it has, executing and queued. **Finish**: wait until it has none. **Move and confirm**:
+``retire_workers`` moves its unique data to others, closes it and answers whom it could retire. Whoever is missing from
+the answer holds data that fits nowhere else, and goes back to service.
+
+The limits of stock handlers: a task that may run only on the fenced worker and arrives now has to wait until the drain
+is refused or over; and nothing guards the moment between the last look at its tasks and the retirement, in which a
+stolen task may still land there (it is then not started, and runs elsewhere).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final, Literal
+
+import anyio
+from distributed.comm.core import CommClosedError, connect
+
+from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
+from trio_adaptive.errors import DrainRefused
+
+POLL: Final = 0.05
+"""Time between two looks at a fenced worker's tasks, in seconds."""
+
+RENEW: Final = 5.0
+"""Time after which a fence is set again while its worker finishes, in seconds: the worker's own word (paused, running
+again) lifts it."""
+
+RESTORE_TIMEOUT: Final = 5.0
+"""How long giving a worker back to service may take when the drain is being cancelled, in seconds."""
+
+_stimuli = itertools.count()
+
+
+async def drain(link: SchedulerLink, addresses: Sequence[str], committed: Callable[[], None]) -> None:
+    """Let the workers at these addresses, one unit's, finish and leave; returns when the scheduler has let go.
+
+    Args:
+        link: to their scheduler.
+        addresses: the workers, which are fenced and finish together.
+        committed: called when the retirement is asked for: cancelling no longer brings the workers back.
+
+    Raises:
+        DrainRefused: the scheduler kept a worker, which is back in service.
+        ClusterError: the scheduler could not be asked; the workers are back in service as far as it could be reached.
+    """
+    asked = False
+    try:
+        await _finish(link, addresses)
+        committed()
+        asked = True
+        retired = await link.retire(addresses, close=True)
+        refused = [address for address in addresses if address not in retired]
+        if refused:
+            await _after_refusal(link, refused)
+    except BaseException:
+        if not asked:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT):
+                await set_status(link, addresses, "running")
+        raise
+
+
+async def _finish(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    while True:
+        await set_status(link, addresses, "closing_gracefully")
+        if not await link.processing(addresses):  # asked after the fence was known to stand
+            return
+        with anyio.move_on_after(RENEW):
+            while await link.processing(addresses):
+                await anyio.sleep(POLL)
+
+
+async def set_status(
+    link: SchedulerLink, addresses: Sequence[str], status: Literal["closing_gracefully", "running"]
+) -> None:
+    """Set the workers' status on the scheduler, and there only; returns when it is set.
+
+    A stream has no answers, but it is closed by the scheduler once everything in it has been dealt with.
+    """
+    messages: list[dict[str, str]] = [
+        {
+            "op": "worker-status-change",
+            "worker": address,
+            "status": status,
+            "stimulus_id": f"trio-adaptive-{status}-{next(_stimuli)}",
+        }
+        for address in addresses
+    ]
+
+    async def write() -> None:
+        comm = await connect(link.address, **link.connection_args)
+        try:
+            await comm.write({"op": "connection_stream", "reply": False})
+            await comm.write([*messages, {"op": "close-stream"}])
+            with suppress(CommClosedError):
+                await comm.read()
+        finally:
+            comm.abort()
+
+    with scheduler_errors("changing a worker's status", link.address):
+        await link.caller.call(write)
+
+
+async def _after_refusal(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    """Give refused workers back to service, or see them leave after all.
+
+    The refused retirement has told the worker itself to close gracefully, and restores only the status from before,
+    which was our fence. So the fence is lifted and the workers are retired once more: the second refusal restores
+    ``running`` on both sides. Tasks that arrive in between wait on the worker for that moment.
+    """
+    present = {info.address for info in (await link.roster(refresh=True)).values()}
+    here = [address for address in addresses if address in present]
+    if not here:
+        return
+    await set_status(link, here, "running")
+    emptied = await link.retire(here, close=False)
+    if emptied:  # a recipient has turned up meanwhile
+        await link.retire(sorted(emptied), close=True)
+    kept = sorted(set(here) - emptied)
+    if kept:
+        await _until_in_service(link, kept)
+        raise DrainRefused(
+            f"the scheduler keeps {', '.join(kept)}: data that only this worker has fits on no other worker"
+        )
+
+
+async def _until_in_service(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    # The worker confirms its new status to the scheduler on its own line; until then it looks fenced.
+    with anyio.move_on_after(RESTORE_TIMEOUT):
+        while True:
+            roster = await link.roster(refresh=True)
+            if not any(w.status == "closing_gracefully" for w in roster.values() if w.address in addresses):
+                return
+            await anyio.sleep(POLL)

@@ -1,0 +1,259 @@
+"""The decision core: ``decide(state, event) -> (state, actions, record)``.
+
+Rules of this file: no clock (the time is in the event), no I/O, no randomness, and every set is put into an order
+before it decides anything. One event, one record; replaying the events gives the same records again.
+
+The rule is that of `distributed.deploy.adaptive_core.AdaptiveCore`: compare the wanted size with the plan; larger:
+grow at once and forget whom one meant to close; smaller: name units that have not registered first, then those that
+the scheduler suggests, and close those named ``wait_count`` times in a row. What is added: whole units, drains that
+can be recalled and be refused, patience in seconds, and a back-off after failed launches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import evolve
+
+from trio_adaptive.decision.limiters import limit
+from trio_adaptive.decision.model import (
+    Action,
+    AddRequest,
+    Cancel,
+    Counts,
+    Decision,
+    Drain,
+    Event,
+    Finished,
+    Launch,
+    Recall,
+    Record,
+    Sample,
+    Sampled,
+    SampleFailed,
+    SetHold,
+    SetLimits,
+    SetPause,
+    Stop,
+    Suggest,
+    Suggested,
+    UnitId,
+)
+from trio_adaptive.decision.observe import landed, observe
+from trio_adaptive.decision.state import LEAVING, Census, Floor, Hold, Question, State, take_census
+from trio_adaptive.decision.targets import wanted_units
+from trio_adaptive.decision.victims import forget, newest_first, nominate, whole_units
+
+Step = tuple[State, tuple[Action, ...], Record]
+
+
+def decide(state: State, event: Event) -> Step:
+    """Take one event in; returns the new state, what to do, and the record of it.
+
+    Args:
+        state: what `decide` returned last, or a fresh `State`.
+        event: what has happened. Its time must not be earlier than that of the event before.
+    """
+    return _HANDLERS[type(event)](state, event)
+
+
+def _on_sample(state: State, event: Sampled) -> Step:
+    sample = event.sample
+    state = observe(state, sample)
+    census = take_census(state, sample)
+    wanted = wanted_units(sample)
+    final, reasons = limit(state, sample.at, wanted, census.active)
+    cleaning = tuple(unit.id for unit in census.ended)
+    actions: tuple[Action, ...] = ()
+    if cleaning:
+        actions = (Cancel(cleaning),)
+        state = state.with_flights(cleaning, "cancel", sample.at)
+    note = state.stopping
+    if not state.stopping:
+        state, more, note = _towards(state, sample, census, final)
+        actions += more
+    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note)
+    return state, actions, Record(sample.at, "sample", counts(state, sample), decision)
+
+
+def _towards(
+    state: State, sample: Sample, census: Census, final: int
+) -> tuple[State, tuple[Action, ...], str]:
+    if final > census.active:
+        return _grow(forget(evolve(state, question=None)), sample.at, census, final)
+    if final < census.active:
+        return _shrink(state, sample, census, final)
+    return forget(evolve(state, question=None)), (), ""
+
+
+def _grow(state: State, now: float, census: Census, final: int) -> tuple[State, tuple[Action, ...], str]:
+    missing = final - census.active
+    actions: list[Action] = []
+    back = _recallable(state, state.sample)[:missing]
+    if back:
+        actions.append(Recall(back))
+        state = state.with_flights(back, "recall", now)
+    room = max(0.0, state.maximum - census.existing)
+    number = int(min(missing - len(back), room))
+    note = "" if number == missing - len(back) else "no room below the maximum until units have left"
+    if number and now < state.retry_at:
+        seconds = state.retry_at - now
+        return state, tuple(actions), f"next launch in {seconds:.1f} s, after a failure: {state.last_error}"
+    if number:
+        state, fresh = _name_units(state, number)
+        actions.append(Launch(fresh))
+        launched = {**state.launched_at, **dict.fromkeys(fresh, now)}
+        state = evolve(state.with_flights(fresh, "launch", now), launched_at=launched)
+    return state, tuple(actions), note
+
+
+def _recallable(state: State, sample: Sample) -> tuple[UnitId, ...]:
+    # Those whose drain began last have the most work left to do for us. The dead are not recalled.
+    drains = {u: f for u, f in state.flights.items() if f.kind == "drain" and f.settled is None}
+    if not drains:
+        return ()
+    alive = [unit.id for unit in sample.units if unit.state == "registered" and unit.id in drains]
+    return tuple(sorted(alive, key=lambda unit: (-drains[unit].begun, unit)))
+
+
+def _name_units(state: State, number: int) -> tuple[State, tuple[UnitId, ...]]:
+    first = state.units_named
+    fresh = tuple(UnitId(f"{state.prefix}-{first + i}") for i in range(number))
+    return evolve(state, units_named=first + number), fresh
+
+
+def _shrink(
+    state: State, sample: Sample, census: Census, final: int
+) -> tuple[State, tuple[Action, ...], str]:
+    ticks = sample.cause == "interval"
+    if not ticks and not state.nominations:
+        return state, (), ""
+    pending, leave = _leavers(census, final)
+    if not pending and not leave:
+        return forget(evolve(state, question=None)), (), f"{census.doubtful} may not come, so none leaves yet"
+    if not leave or not census.registered:
+        return _close(evolve(state, question=None), census, pending, sample.at, ticks=ticks)
+    if state.question is not None:
+        return state, (), "waiting for the scheduler's suggestion"
+    number = state.questions_asked + 1
+    state = evolve(state, question=Question(number, ticks), questions_asked=number)
+    return state, (Suggest(number, final * sample.unit_size),), ""
+
+
+def _leavers(census: Census, final: int) -> tuple[tuple[UnitId, ...], int]:
+    """The pending units to take back, and how many registered ones are to leave beside them."""
+    # Who may turn out not to come is no reason for another one to go.
+    excess = max(0, census.active - census.doubtful - final)
+    pending = tuple(unit.id for unit in newest_first(census.pending)[:excess])
+    return pending, excess - len(pending)
+
+
+def _on_suggestion(state: State, event: Suggested) -> Step:
+    question = state.question
+    sample = state.sample
+    if question is None or sample is None or question.number != event.question:
+        return state, (), Record(event.at, "suggestion", error="answer to an older question")
+    state = evolve(state, question=None)
+    if event.workers is None:
+        return state, (), Record(event.at, "suggestion", counts(state, sample), error=event.error)
+    # Anew, since looks and commands may have come between the question and its answer.
+    census = take_census(state, sample)
+    wanted = wanted_units(sample)
+    final, reasons = limit(state, event.at, wanted, census.active)
+    pending, leave = _leavers(census, final)
+    named = (*pending, *whole_units(event.workers, census.registered)[:leave])
+    state, actions, note = _close(state, census, named, event.at, ticks=question.ticks)
+    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note)
+    return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
+
+
+def _close(
+    state: State, census: Census, named: tuple[UnitId, ...], now: float, *, ticks: bool
+) -> tuple[State, tuple[Action, ...], str]:
+    forced = max(0.0, census.active - state.maximum)
+    state, due = nominate(state, named, now, ticks=ticks, forced=forced)
+    pending = {unit.id for unit in census.pending}
+    cancelled = tuple(unit for unit in due if unit in pending)
+    drained = tuple(unit for unit in due if unit not in pending)
+    actions: list[Action] = []
+    if cancelled:
+        actions.append(Cancel(cancelled))
+        state = state.with_flights(cancelled, "cancel", now)
+    if drained:
+        actions.append(Drain(drained))
+        state = state.with_flights(drained, "drain", now)
+    note = f"{len(state.nominations)} named to leave, not for long enough yet" if state.nominations else ""
+    return state, tuple(actions), note
+
+
+def _on_sample_failed(state: State, event: SampleFailed) -> Step:
+    # Hold: what cannot be seen is not shrunk, and patience with it starts anew.
+    state = forget(evolve(state, question=None, last_error=event.error))
+    return state, (), Record(event.at, "sample failed", error=event.error)
+
+
+def _on_finished(state: State, event: Finished) -> Step:
+    outcome = event.outcome
+    state = landed(state, outcome)
+    return state, (), Record(outcome.at, "outcome", counts(state, state.sample), outcome=outcome)
+
+
+def _on_command(state: State, event: SetLimits | SetHold | AddRequest | SetPause | Stop) -> Step:
+    state = obey(state, event)
+    return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
+
+
+def obey(state: State, command: SetLimits | SetHold | AddRequest | SetPause | Stop) -> State:
+    """The state after a command of the user; it shows in the next sample's decision."""
+    match command:
+        case SetLimits(minimum=minimum, maximum=maximum):
+            return evolve(
+                state,
+                minimum=state.minimum if minimum is None else minimum,
+                maximum=state.maximum if maximum is None else maximum,
+            )
+        case SetHold(n=n, until=until):
+            return evolve(state, hold=None if n is None else Hold(n, until))
+        case AddRequest(at=at, n=n, until=until):
+            alive = tuple(floor for floor in state.floors if floor.until > at)
+            return evolve(state, floors=(*alive, Floor(n, until)))
+        case SetPause(direction=direction, paused=paused):
+            return evolve(
+                state,
+                paused_growing=state.paused_growing if direction == "shrinking" else paused,
+                paused_shrinking=state.paused_shrinking if direction == "growing" else paused,
+            )
+        case Stop(reason=reason):
+            return forget(evolve(state, stopping=reason or "stopped", question=None))
+
+
+def counts(state: State, sample: Sample | None) -> Counts:
+    """Units by state, for records and the status: Dask's three sets, what leaves, and what works."""
+    if sample is None:
+        return Counts()
+    plan = requested = observed = busy = draining = 0
+    for unit in sample.units:
+        if unit.state == "registered":
+            flight = state.flights.get(unit.id)
+            observed += 1
+            busy += unit.executing > 0
+            draining += flight is not None and flight.kind in LEAVING
+        elif unit.state == "requested":
+            requested += 1
+        elif unit.state == "planned":
+            plan += 1
+    return Counts(plan + requested + observed, requested + observed, observed, draining, busy)
+
+
+_HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
+    Sampled: _on_sample,
+    SampleFailed: _on_sample_failed,
+    Suggested: _on_suggestion,
+    Finished: _on_finished,
+    SetLimits: _on_command,
+    SetHold: _on_command,
+    AddRequest: _on_command,
+    SetPause: _on_command,
+    Stop: _on_command,
+}

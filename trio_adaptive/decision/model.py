@@ -1,0 +1,311 @@
+"""The words of the decision: units, samples, actions, outcomes, decisions, records.
+
+Only frozen values live here. Times are seconds on the runtime's monotonic clock, durations are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NewType, TypeAlias
+
+from attrs import field, frozen
+
+UnitId = NewType("UnitId", str)
+"""Names what can be started and stopped as one: a process, a batch job of several workers, a pod."""
+
+WorkerName = NewType("WorkerName", str)
+"""The name under which a worker registers, always as text: a command line makes ``0`` into ``"0"``."""
+
+UnitState: TypeAlias = Literal["planned", "requested", "registered", "leaving", "failed", "lost"]
+"""planned: wanted of the cluster object, not yet asked of its resource manager.
+requested: asked of the resource manager, nothing of it has registered.
+registered: at least one of its workers has registered with the scheduler.
+leaving: on its way out, whatever we do.
+failed: ended before any of its workers registered; lost: ended unasked after it had registered."""
+
+SERVING: frozenset[UnitState] = frozenset({"planned", "requested", "registered"})
+"""The states in which a unit works or may come to work, Dask's ``plan``."""
+
+ENDED: frozenset[UnitState] = frozenset({"failed", "lost"})
+"""The states of a unit that has ended unasked and waits for being cleaned up."""
+
+
+@frozen
+class Unit:
+    """One unit as the cluster and the scheduler describe it.
+
+    Attributes:
+        id: its name; ours for what we launched, the cluster's for what was there.
+        state: see `UnitState`.
+        workers: names of its workers: those registered, or those expected while none is.
+        size: how many workers it has when complete.
+        executing: tasks that its workers were executing when they last told the scheduler.
+        ours: False for a worker that registered without being part of the cluster's plan.
+        detail: for failed and lost units, why, with the last output.
+    """
+
+    id: UnitId
+    state: UnitState
+    workers: tuple[WorkerName, ...] = ()
+    size: int = 1
+    executing: int = 0
+    ours: bool = True
+    detail: str = ""
+
+
+Cause: TypeAlias = Literal["interval", "wake-up"]
+
+
+@frozen
+class Load:
+    """What the scheduler says about the work.
+
+    Attributes:
+        target: how many workers (not units) the load source asks for, before any limit.
+        why: the source of that number, in words.
+    """
+
+    target: int
+    why: str = "the scheduler's adaptive_target"
+
+
+@frozen
+class Sample:
+    """One look at the cluster and its load.
+
+    Attributes:
+        begun: when the look began: what happened later may be missing from it.
+        at: when it was complete.
+        cause: the interval's tick, or a wake-up by the cluster.
+        units: everything that exists or is on its way.
+        load: what the scheduler said.
+    """
+
+    begun: float
+    at: float
+    cause: Cause
+    units: tuple[Unit, ...]
+    load: Load
+
+    @property
+    def unit_size(self) -> int:
+        """Workers in a whole unit, the largest seen; 1 while nothing exists."""
+        return max((unit.size for unit in self.units), default=1)
+
+
+# Actions: what the runtime is asked to do. Each becomes a child task with a deadline of its own.
+
+
+@frozen
+class Launch:
+    """Start one new unit for each of these names."""
+
+    units: tuple[UnitId, ...]
+
+
+@frozen
+class Cancel:
+    """Take back units that have not registered, and clean up after failed and lost ones."""
+
+    units: tuple[UnitId, ...]
+
+
+@frozen
+class Drain:
+    """Let these units leave without harm: no new tasks, finish, move the data, then stop. May be refused."""
+
+    units: tuple[UnitId, ...]
+
+
+@frozen
+class Recall:
+    """Give draining units back to service, where their drain has not yet gone too far."""
+
+    units: tuple[UnitId, ...]
+
+
+@frozen
+class Suggest:
+    """A question, not a deed: which workers would go if ``target`` workers were to stay?"""
+
+    question: int
+    target: int
+
+
+Action: TypeAlias = Launch | Cancel | Drain | Recall | Suggest
+
+ActionName: TypeAlias = Literal["launch", "cancel", "drain", "recall"]
+Result: TypeAlias = Literal["done", "recalled", "refused", "timed out", "failed"]
+
+
+@frozen
+class Outcome:
+    """What became of an action for these units.
+
+    A drain that was recalled in time ends as ``recalled``. A recall is answered only when it comes too late: it is
+    ``refused``, and the drain ends as ``done``.
+    """
+
+    at: float
+    action: ActionName
+    units: tuple[UnitId, ...]
+    result: Result
+    took: float = 0.0
+    detail: str = ""
+
+
+# Events: what the runtime tells the core.
+
+
+@frozen
+class Sampled:
+    """A look at the cluster is complete."""
+
+    sample: Sample
+
+    @property
+    def at(self) -> float:
+        return self.sample.at
+
+
+@frozen
+class SampleFailed:
+    """The cluster or its scheduler gave no answer: hold, and above all do not shrink."""
+
+    at: float
+    error: str
+
+
+@frozen
+class Suggested:
+    """The answer to a `Suggest`, best candidate first; ``workers`` is None where there was no answer."""
+
+    at: float
+    question: int
+    workers: tuple[WorkerName, ...] | None
+    error: str = ""
+
+
+@frozen
+class Finished:
+    """An action has come to its end."""
+
+    outcome: Outcome
+
+    @property
+    def at(self) -> float:
+        return self.outcome.at
+
+
+Direction: TypeAlias = Literal["both", "growing", "shrinking"]
+
+
+@frozen
+class SetLimits:
+    """New bounds, in units. None leaves a bound as it is."""
+
+    at: float
+    minimum: int | None = None
+    maximum: float | None = None
+
+
+@frozen
+class SetHold:
+    """Hold the size at ``n`` units until the time ``until``; ``n=None`` lets go."""
+
+    at: float
+    n: int | None
+    until: float = math.inf
+
+
+@frozen
+class AddRequest:
+    """At least ``n`` units until the time ``until``."""
+
+    at: float
+    n: int
+    until: float = math.inf
+
+
+@frozen
+class SetPause:
+    """Stop or allow again growing, shrinking or both."""
+
+    at: float
+    direction: Direction
+    paused: bool
+
+
+@frozen
+class Stop:
+    """No further action; what is in flight is brought to its end."""
+
+    at: float
+    reason: str
+
+
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | Stop
+Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
+
+
+# Decisions and records: what is told about it.
+
+
+@frozen
+class Reason:
+    """One link of the chain between the raw target and the final size."""
+
+    limiter: str
+    before: int
+    after: int
+    why: str
+
+
+@frozen
+class Decision:
+    """What was decided at one moment, with the chain of reasons.
+
+    Attributes:
+        raw: units that the load asks for.
+        final: units after every limiter.
+        active: units that serve or will, when deciding.
+        reasons: the limiters that changed the number, in order.
+        actions: what follows.
+        note: why less was done than ``final`` asks for, for example a back-off after failed launches.
+    """
+
+    at: float
+    raw: int
+    final: int
+    active: int
+    reasons: tuple[Reason, ...] = ()
+    actions: tuple[Action, ...] = ()
+    note: str = ""
+
+
+@frozen
+class Counts:
+    """Units by state at one moment, Dask's three sets and what is on its way out."""
+
+    plan: int = 0
+    requested: int = 0
+    observed: int = 0
+    draining: int = 0
+    busy: int = 0
+
+
+@frozen
+class Record:
+    """One line of history: what was seen or said, and what was decided.
+
+    Exactly one of ``event``'s forms is kept whole; samples are kept as counts, since a thousand units a second
+    would be a journal that nobody reads.
+    """
+
+    at: float
+    kind: Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+    counts: Counts = field(factory=Counts)
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+    command: Command | None = None
+    error: str = ""

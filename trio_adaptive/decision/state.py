@@ -1,0 +1,202 @@
+"""What the decision remembers between two events.
+
+`State` is frozen: every event makes a new one. It holds beliefs about actions in flight, patience with candidates
+for leaving, and the commands of the user; the world itself comes anew with each sample and is not kept beyond one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import median
+from typing import Literal, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId
+
+
+@frozen
+class Rules:
+    """The settings that the decision needs, all durations in seconds.
+
+    Attributes:
+        interval: time between two ticks.
+        wait_count: how many ticks in a row a unit must be named before it goes.
+        idle_timeout: how long a unit must have been named before it goes; None: at least ``wait_count`` intervals
+            and the usual start-up time, since fetching it again would take that long.
+        retry_delay: pause after a failed launch, doubled with each further one.
+        retry_delay_max: the longest such pause.
+    """
+
+    interval: float = 1.0
+    wait_count: int = 3
+    idle_timeout: float | None = None
+    retry_delay: float = 1.0
+    retry_delay_max: float = 60.0
+
+
+FlightKind: TypeAlias = Literal["launch", "cancel", "drain", "recall", "leave"]
+"""``leave`` is a drain that can no longer be recalled."""
+
+
+@frozen
+class Flight:
+    """An action in flight for one unit.
+
+    Attributes:
+        kind: what is being done to the unit.
+        begun: when it was decided.
+        settled: when it ended; it is believed until a look that began later has shown the world after it.
+    """
+
+    kind: FlightKind
+    begun: float
+    settled: float | None = None
+
+
+@frozen
+class Nomination:
+    """A unit that could leave: since when and how many ticks in a row it has been named."""
+
+    since: float
+    count: int
+
+
+@frozen
+class Floor:
+    """At least ``n`` units until ``until``: what `request` asks for."""
+
+    n: int
+    until: float
+
+
+@frozen
+class Hold:
+    """Exactly ``n`` units until ``until``."""
+
+    n: int
+    until: float
+
+
+@frozen
+class Question:
+    """A `Suggest` that has not been answered.
+
+    Attributes:
+        number: which one, so that the answer to an older one is known as such.
+        ticks: whether the answer counts as a tick of patience.
+    """
+
+    number: int
+    ticks: bool
+
+
+@frozen
+class State:
+    """Everything the decision remembers. See the attributes' own classes."""
+
+    rules: Rules = field(factory=Rules)
+    minimum: int = 0
+    maximum: float = math.inf
+    prefix: str = "unit"
+    units_named: int = 0
+    paused_growing: bool = False
+    paused_shrinking: bool = False
+    hold: Hold | None = None
+    floors: tuple[Floor, ...] = ()
+    flights: Mapping[UnitId, Flight] = field(factory=dict)
+    nominations: Mapping[UnitId, Nomination] = field(factory=dict)
+    question: Question | None = None
+    questions_asked: int = 0
+    sample: Sample | None = None
+    failures: int = 0
+    retry_at: float = -math.inf
+    last_error: str = ""
+    launched_at: Mapping[UnitId, float] = field(factory=dict)
+    startups: tuple[float, ...] = ()
+    stopping: str = ""
+
+    @property
+    def startup(self) -> float | None:
+        """Median time from launch to registered of the latest starts, in seconds; None before the first."""
+        return median(self.startups) if self.startups else None
+
+    @property
+    def patience(self) -> float:
+        """How long a unit must have been a candidate for leaving before it goes, in seconds."""
+        if self.rules.idle_timeout is not None:
+            return self.rules.idle_timeout
+        return max(self.rules.wait_count * self.rules.interval, self.startup or 0.0)
+
+    def without_flights(self, gone: set[UnitId]) -> State:
+        """The state after these flights have landed."""
+        if not gone:
+            return self
+        return evolve(self, flights={u: f for u, f in self.flights.items() if u not in gone})
+
+    def with_flights(self, units: tuple[UnitId, ...], kind: FlightKind, at: float) -> State:
+        """The state with an action of this kind begun for these units."""
+        return evolve(self, flights={**self.flights, **dict.fromkeys(units, Flight(kind, at))})
+
+
+LEAVING: frozenset[FlightKind] = frozenset({"cancel", "drain", "leave"})
+
+
+@frozen
+class Census:
+    """The units of a sample, sorted by what may be done with them; one pass over the sample.
+
+    Attributes:
+        existing: how many units exist or may exist, those that leave included: what ``maximum`` bounds.
+        pending: those that have been asked for and may be taken back, in the order of the sample.
+        registered: those that work and are ours to give back.
+        active: how many serve or are coming to.
+        doubtful: how many of these may not come: launched and not yet seen, or recalled and not yet back.
+        ended: failed and lost ones that have not been cleaned up.
+    """
+
+    existing: int
+    active: int
+    doubtful: int
+    pending: tuple[Unit, ...]
+    registered: tuple[Unit, ...]
+    ended: tuple[Unit, ...]
+
+
+def take_census(state: State, sample: Sample) -> Census:
+    """Sort the units of a sample, believing what is in flight where the sample is older."""
+    flights = state.flights
+    existing = active = recalled = 0
+    pending: list[Unit] = []
+    registered: list[Unit] = []
+    ended: list[Unit] = []
+    seen_launches = 0
+    for unit in sample.units:
+        flight = flights.get(unit.id) if flights else None
+        if flight is not None and flight.kind == "launch":
+            seen_launches += 1
+        if unit.state in ENDED:
+            if flight is None or flight.kind == "launch":
+                ended.append(unit)
+            continue
+        existing += 1
+        if unit.state not in SERVING or (flight is not None and flight.kind in LEAVING):
+            continue
+        active += 1
+        recalled += flight is not None and flight.kind == "recall"
+        if not unit.ours or flight is not None:
+            continue
+        if unit.state == "registered":
+            registered.append(unit)
+        elif unit.state == "requested":
+            pending.append(unit)
+    unseen = sum(flight.kind == "launch" for flight in flights.values()) - seen_launches
+    return Census(
+        existing=existing + unseen,
+        active=active + unseen,
+        doubtful=recalled + unseen,
+        pending=tuple(pending),
+        registered=tuple(registered),
+        ended=tuple(ended),
+    )

@@ -1,0 +1,79 @@
+"""Which units leave: a total order, so that the same input always names the same units; whole units only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from attrs import evolve
+
+from trio_adaptive.decision.model import Unit, UnitId, WorkerName
+from trio_adaptive.decision.state import Nomination, State
+
+
+def newest_first(units: Sequence[Unit]) -> list[Unit]:
+    """Pending units in the order in which they are taken back: the ones asked for last go first.
+
+    Adapters list units in the order of asking. A unit that has waited longest is nearest to its turn in a queue.
+    """
+    return list(reversed(units))
+
+
+def whole_units(suggested: Sequence[WorkerName], candidates: Sequence[Unit]) -> list[UnitId]:
+    """Units all of whose workers are suggested, in the order in which the last of them was suggested."""
+    rank = {worker: position for position, worker in enumerate(suggested)}
+    complete: list[tuple[int, UnitId]] = []
+    for unit in candidates:
+        positions = [rank.get(worker) for worker in unit.workers]
+        known = [position for position in positions if position is not None]
+        if known and len(known) == len(positions):
+            complete.append((max(known), unit.id))
+    complete.sort()
+    return [unit for _, unit in complete]
+
+
+def nominate(
+    state: State, named: Sequence[UnitId], now: float, *, ticks: bool, forced: float
+) -> tuple[State, tuple[UnitId, ...]]:
+    """Count the units named now and forget the others; returns those whose time has come.
+
+    Args:
+        state: where the nominations so far are.
+        named: the units that could leave now.
+        now: the time of the look that named them.
+        ticks: whether this was a tick of the interval. A look between two ticks forgets units but counts for none.
+        forced: how many have to leave because the size is above the maximum: for the first so many of those named,
+            being idle for long is no condition.
+    """
+    counted = {unit: _renominated(state.nominations, unit, now, ticks=ticks) for unit in named}
+    if not ticks:
+        counted = {unit: nomination for unit, nomination in counted.items() if nomination.count}
+        return evolve(state, nominations=counted), ()
+    due = tuple(
+        unit
+        for position, (unit, nomination) in enumerate(counted.items())
+        if _due(state, nomination, now, 0.0 if position < forced else state.patience)
+    )
+    for unit in due:
+        del counted[unit]
+    return evolve(state, nominations=counted), due
+
+
+def _renominated(
+    nominations: Mapping[UnitId, Nomination], unit: UnitId, now: float, *, ticks: bool
+) -> Nomination:
+    before = nominations.get(unit, Nomination(since=now, count=0))
+    return evolve(before, count=before.count + ticks)
+
+
+def _due(state: State, nomination: Nomination, now: float, patience: float) -> bool:
+    # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
+    waited = now - nomination.since + state.rules.interval / 10
+    return nomination.count >= state.rules.wait_count and waited >= patience
+
+
+def forget(state: State, units: Collection[UnitId] | None = None) -> State:
+    """Drop the nominations of these units, or all of them."""
+    if not state.nominations:
+        return state
+    left = {} if units is None else {u: n for u, n in state.nominations.items() if u not in units}
+    return evolve(state, nominations=left)

@@ -1,0 +1,172 @@
+"""Doing what was decided: every action for every unit is a child task of its own, inside its own deadline.
+
+So a hung drain or launch delays nothing else. Each ends as an `Outcome` in the scaling loop's inbox. The tasks are
+shielded: a cancellation from outside reaches the runtime, which then gives them the time to end well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, assert_never
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
+from attrs import define, field
+
+from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.config import Settings
+from trio_adaptive.decision.model import (
+    Action,
+    ActionName,
+    Cancel,
+    Drain,
+    Event,
+    Finished,
+    Launch,
+    Outcome,
+    Recall,
+    Result,
+    Suggest,
+    Suggested,
+    UnitId,
+    WorkerName,
+)
+from trio_adaptive.errors import ClusterError, DrainRefused
+
+Suggester: TypeAlias = Callable[[int], Awaitable[Sequence[WorkerName]]]
+
+
+@define(eq=False)
+class _Flight:
+    """One action under way for some units."""
+
+    action: ActionName
+    units: tuple[UnitId, ...]
+    timeout: float
+    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
+    committed: bool = False
+    recalled: bool = False
+
+    def commit(self) -> None:
+        self.committed = True
+
+
+@define
+class Actions:
+    """Starts actions and keeps hold of those in flight.
+
+    Attributes:
+        cluster: what they act on.
+        suggest: answers `Suggest`.
+        settings: the deadlines.
+        inbox: where outcomes go; has room for all of them, so that no action waits for the loop.
+        tasks: where the children live.
+    """
+
+    cluster: Cluster
+    suggest: Suggester
+    settings: Settings
+    inbox: MemoryObjectSendStream[Event]
+    tasks: TaskGroup
+    _flights: set[_Flight] = field(factory=set)
+    _drains: dict[UnitId, _Flight] = field(factory=dict)
+    _landed: anyio.Event = field(factory=anyio.Event)
+
+    def start(self, action: Action) -> None:
+        """Begin an action; returns at once."""
+        match action:
+            case Launch(units=units):
+                flight = _Flight("launch", units, self.settings.request_timeout)
+                self._spawn(flight, lambda: self.cluster.launch(units))
+            case Cancel(units=units):
+                flight = _Flight("cancel", units, self.settings.stop_timeout)
+                self._spawn(flight, lambda: self.cluster.cancel(units))
+            case Drain(units=units):
+                for unit in units:
+                    self._drain(unit)
+            case Recall(units=units):
+                for unit in units:
+                    self._recall(unit)
+            case Suggest(question=question, target=target):
+                self.tasks.start_soon(self._suggest, question, target)
+            case _:
+                assert_never(action)
+
+    def recall_drains(self) -> None:
+        """Give back to service whatever still can be."""
+        for unit in list(self._drains):
+            self._recall(unit)
+
+    def cancel_all(self) -> None:
+        """Cancel everything that is in flight."""
+        for flight in self._flights:
+            flight.scope.cancel()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is in flight."""
+        while self._flights:
+            self._landed = anyio.Event()
+            await self._landed.wait()
+
+    def _drain(self, unit: UnitId) -> None:
+        flight = _Flight("drain", (unit,), self.settings.drain_timeout)
+        self._drains[unit] = flight
+        self._spawn(flight, lambda: self.cluster.drain(unit, flight.commit))
+
+    def _recall(self, unit: UnitId) -> None:
+        flight = self._drains.get(unit)
+        if flight is None:
+            return  # its outcome is in the inbox already
+        if flight.committed:
+            late = Outcome(anyio.current_time(), "recall", (unit,), "refused", detail="it is leaving already")
+            self.inbox.send_nowait(Finished(late))
+        else:
+            flight.recalled = True
+            flight.scope.cancel()
+
+    def _spawn(self, flight: _Flight, call: Callable[[], Awaitable[None]]) -> None:
+        # Known before the task runs, so that nobody believes that nothing is in flight.
+        self._flights.add(flight)
+        self.tasks.start_soon(self._fly, flight, call)
+
+    async def _fly(self, flight: _Flight, call: Callable[[], Awaitable[None]]) -> None:
+        begun = anyio.current_time()
+        flight.scope.deadline = begun + flight.timeout
+        try:
+            result, detail = await self._result(flight, call)
+        finally:
+            self._flights.discard(flight)
+            for unit in flight.units:
+                if self._drains.get(unit) is flight:
+                    del self._drains[unit]
+            self._landed.set()
+        now = anyio.current_time()
+        outcome = Outcome(now, flight.action, flight.units, result, now - begun, detail)
+        self.inbox.send_nowait(Finished(outcome))
+
+    async def _result(self, flight: _Flight, call: Callable[[], Awaitable[None]]) -> tuple[Result, str]:
+        try:
+            with flight.scope:
+                await call()
+                return "done", ""
+        except DrainRefused as error:
+            return "refused", str(error)
+        except ClusterError as error:
+            return "failed", str(error)
+        if flight.recalled:
+            return "recalled", "back in service before it had left"
+        if anyio.current_time() >= flight.scope.deadline:
+            return "timed out", f"did not end within {flight.timeout:g} s"
+        return "timed out", "adapting ended first"
+
+    async def _suggest(self, question: int, target: int) -> None:
+        workers: tuple[WorkerName, ...] | None = None
+        error = f"no suggestion within {self.settings.call_timeout:g} s"
+        with anyio.move_on_after(self.settings.call_timeout):
+            try:
+                workers = tuple(await self.suggest(target))
+                error = ""
+            except ClusterError as failure:
+                error = str(failure)
+        self.inbox.send_nowait(Suggested(anyio.current_time(), question, workers, error))

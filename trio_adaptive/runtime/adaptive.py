@@ -1,0 +1,223 @@
+"""`Adaptive` and `adaptive()`: the autoscaler as a value to command and a lifetime to enter."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from trio_adaptive.clusters import check_scalable
+from trio_adaptive.clusters.foreign import foreign_errors
+from trio_adaptive.config import load_settings
+from trio_adaptive.decision.model import (
+    AddRequest,
+    Direction,
+    Load,
+    Record,
+    Sample,
+    SetHold,
+    SetLimits,
+    SetPause,
+    WorkerName,
+)
+from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.runtime.arguments import how_long, limits, number_of_units, one_direction
+from trio_adaptive.runtime.history import Statistics, statistics
+from trio_adaptive.runtime.lifetime import Lifetime
+
+SCHEDULER_OPTIONS = frozenset({"memory_ratio"})
+"""Options that are passed on to ``Scheduler.workers_to_close``."""
+
+
+class Adaptive:
+    """Gives a cluster workers when there is work for them, and takes them back when there is not.
+
+    Making one starts nothing: enter `adaptive()`, or ``await nursery.start(scaler.run)``. The parameters are those of
+    `distributed.deploy.Adaptive`, with the same meaning and defaults, and those of `trio_adaptive.config.Settings`.
+
+    Override `target` and `workers_to_close` to decide otherwise; both may be plain or async methods.
+
+    Args:
+        cluster: a ``distributed`` cluster object, anything of `trio_adaptive.clusters`, or an object of your own with
+            ``scale(n)``.
+        options: see `trio_adaptive.config.Settings`; ``memory_ratio`` is passed on to the scheduler.
+
+    Raises:
+        ConfigurationError: naming every mistake in the options at once.
+    """
+
+    def __init__(self, cluster: Any, **options: Any) -> None:
+        self.cluster = cluster
+        self._scheduler_options = {k: options.pop(k) for k in SCHEDULER_OPTIONS & options.keys()}
+        self.settings = load_settings(options)
+        check_scalable(cluster, needs_target=type(self).target is Adaptive.target)
+        self._life = Lifetime(cluster, self.settings, self._load, self._suggest)
+
+    # What may be overridden
+
+    async def target(self) -> int:
+        """How many workers the load asks for, before any limit."""
+        return (await self._life.port.target(self.settings.target_duration)).target
+
+    async def workers_to_close(self, target: int) -> Sequence[str]:
+        """Names of the workers to give back so that ``target`` workers stay, best candidate first."""
+        options = dict(self._scheduler_options)
+        if self.settings.worker_key is not None:
+            options["key"] = self.settings.worker_key
+        return await self._life.port.suggest(target, options)
+
+    # Commands
+
+    def stop(self, reason: str = "stopped by the program") -> None:
+        """End adapting; returns at once. What is in flight gets ``shutdown_timeout`` to finish. May be repeated."""
+        self._life.stop(reason)
+
+    async def wait_stopped(self) -> None:
+        """Wait until adapting has ended and nothing of it is left."""
+        await self._life.stopped.wait()
+
+    def pause(self, direction: Direction = "both") -> None:
+        """Stop growing, shrinking or both, until `resume`."""
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True))
+
+    def resume(self, direction: Direction = "both") -> None:
+        """Allow growing, shrinking or both again."""
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False))
+
+    def hold(self, n: int | None, *, for_: Any = math.inf) -> None:
+        """Hold the size at ``n`` units, whatever the load, within the limits; None lets go.
+
+        Args:
+            n: how many units.
+            for_: for how long (``"10 min"``, a timedelta, seconds); default: until let go.
+        """
+        now = self._life.now()
+        size = None if n is None else number_of_units(n)
+        self._life.command(SetHold(now, size, now + how_long(for_)))
+
+    def request(self, n: int, *, for_: Any = math.inf) -> None:
+        """Have at least ``n`` units for a while: to start big and then shrink, or to scatter into an empty cluster.
+
+        Args:
+            n: how many units.
+            for_: for how long; default: for the rest of this lifetime.
+        """
+        now = self._life.now()
+        self._life.command(AddRequest(now, number_of_units(n), now + how_long(for_)))
+
+    def set_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
+        """Change the bounds; None leaves one as it is.
+
+        Raises:
+            ConfigurationError: they contradict each other or are no numbers of units.
+        """
+        low, high = limits(self._life.state, minimum, maximum)
+        self._life.command(SetLimits(self._life.now(), low, high))
+
+    # What can be seen
+
+    def statistics(self) -> Statistics:
+        """How it is doing, as one frozen value."""
+        return statistics(self._life.state, self._life.history, self._life.stage)
+
+    @property
+    def log(self) -> list[tuple[float, dict[str, Any]]]:
+        """What was started and given back, in the form of `distributed.deploy.Adaptive.log`; the latest entries."""
+        return list(self._life.history.log)
+
+    @property
+    def history(self) -> list[Record]:
+        """The latest records, oldest first."""
+        return list(self._life.history.records)
+
+    @property
+    def sample(self) -> Sample | None:
+        """The latest look at the cluster."""
+        return self._life.sample
+
+    async def records(self) -> AsyncGenerator[Record]:
+        """Follow the records from now on, until adapting ends. A slow reader misses the oldest ones."""
+        history = self._life.history
+        follower = history.follow()
+        try:
+            async for record in follower:
+                yield record
+        finally:
+            history.unfollow(follower)
+
+    async def wait_for(self, n_workers: int) -> None:
+        """Wait until at least ``n_workers`` workers have registered. Brings none by itself: see `request`.
+
+        Raises:
+            ScalerStoppedError: adapting ended before.
+        """
+        while True:
+            units = () if self.sample is None else self.sample.units
+            if sum(len(unit.workers) for unit in units if unit.state == "registered") >= n_workers:
+                return
+            if self._life.stage == "stopped":
+                raise ScalerStoppedError(f"adapting ended before there were {n_workers} workers")
+            await self._life.history.next_record()
+
+    # The lifetime
+
+    async def run(self, *, task_status: TaskStatus[Adaptive] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Adapt until `stop`, the cluster's end or a cancellation; ready once it takes commands.
+
+        Once it has ended it may be run again: a new lifetime, with nothing left of the one before.
+
+        Raises:
+            ExceptionGroup: of what went wrong inside.
+            RuntimeError: it is running already.
+        """
+        if self._life.stage in {"running", "stopping"}:
+            raise RuntimeError("this scaler is running already")
+        if self._life.stage == "stopped":
+            self._life = Lifetime(self.cluster, self.settings, self._load, self._suggest)
+        await self._life.run(ready=lambda: task_status.started(self))
+
+    # Asking the cluster, by way of what a subclass may have overridden
+
+    async def _load(self) -> Load:
+        if type(self).target is Adaptive.target:
+            return await self._life.port.target(self.settings.target_duration)
+        with foreign_errors("target()"):
+            return Load(int(await _result(self.target())), "target() of a class of your own")
+
+    async def _suggest(self, target: int) -> Sequence[WorkerName]:
+        with foreign_errors("workers_to_close()"):
+            return [WorkerName(str(name)) for name in await _result(self.workers_to_close(target))]
+
+
+async def _result(answer: Any) -> Any:
+    """What a method returned that may have been overridden by a plain one."""
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+@asynccontextmanager
+async def adaptive(cluster: Any, **options: Any) -> AsyncGenerator[Adaptive]:
+    """Adapt a cluster for as long as the block lasts; the parameters are those of `Adaptive`.
+
+    What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
+    group leaves.
+    """
+    scaler = Adaptive(cluster, **options)
+    failure: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(scaler.run)
+            try:
+                yield scaler
+            except anyio.get_cancelled_exc_class():
+                raise  # the task group knows whose cancellation it is
+            except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
+                failure = error
+            scaler.stop("its block has ended")
+    finally:
+        if failure is not None:
+            raise failure

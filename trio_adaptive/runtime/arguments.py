@@ -1,0 +1,49 @@
+"""Checking what is passed to a command, before it becomes one."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from trio_adaptive.config import load_settings
+from trio_adaptive.decision.model import Direction
+from trio_adaptive.decision.state import State
+from trio_adaptive.durations import FORMS, parse_duration
+from trio_adaptive.errors import ConfigurationError, Mistake
+
+
+def number_of_units(given: Any) -> int:
+    """A whole number of units, 0 or more."""
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise ConfigurationError([Mistake("n", f"is {given!r}", "a whole number, at least 0")])
+    return given
+
+
+def how_long(given: Any) -> float:
+    """A duration in seconds, above 0."""
+    try:
+        seconds = parse_duration(given)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ConfigurationError([Mistake("for_", f"is {given!r}", f"a duration above 0 ({FORMS})")])
+    return seconds
+
+
+def one_direction(given: str) -> Direction:
+    """One of the directions that can be paused."""
+    for direction in get_args(Direction):
+        if direction == given:
+            return direction  # type: ignore[no-any-return]
+    allowed = " or ".join(repr(direction) for direction in get_args(Direction))
+    raise ConfigurationError([Mistake("direction", f"is {given!r}", allowed)])
+
+
+def limits(state: State, minimum: int | None, maximum: float | None) -> tuple[int, float]:
+    """The bounds after a change; None leaves one as it is."""
+    settings = load_settings(
+        {
+            "minimum": state.minimum if minimum is None else minimum,
+            "maximum": state.maximum if maximum is None else maximum,
+        }
+    )
+    return settings.minimum, settings.maximum

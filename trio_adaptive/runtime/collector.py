@@ -1,0 +1,74 @@
+"""The collector: looks at the cluster at every interval, and at once when the cluster says that something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeAlias
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from attrs import frozen
+
+from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.config import Settings
+from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed
+from trio_adaptive.errors import ClusterClosed, ClusterError
+
+LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
+
+
+@frozen
+class Collector:
+    """Takes samples and sends them to the scaling loop.
+
+    Attributes:
+        cluster: what is looked at.
+        load: asks how many workers the load wants.
+        settings: ``interval``, ``min_interval`` and ``call_timeout`` count here.
+        wakes: one item stands for any number of wake-ups.
+        inbox: the scaling loop's.
+        stops: takes the reason when the cluster has closed.
+    """
+
+    cluster: Cluster
+    load: LoadSource
+    settings: Settings
+    wakes: MemoryObjectReceiveStream[None]
+    inbox: MemoryObjectSendStream[Event]
+    stops: MemoryObjectSendStream[str]
+
+    async def run(self) -> NoReturn:
+        """Sample for ever, the first time at once."""
+        tick = anyio.current_time()
+        while True:
+            cause = await self._next_cause(tick)
+            begun = anyio.current_time()
+            await self._sample(cause)
+            if cause == "interval":
+                # Ticks that were missed (a slow answer, a suspended machine) are not made up for.
+                tick = max(tick, anyio.current_time() - self.settings.interval) + self.settings.interval
+            await anyio.sleep_until(begun + self.settings.min_interval)
+
+    async def _next_cause(self, tick: float) -> Cause:
+        with anyio.CancelScope(deadline=tick):
+            await self.wakes.receive()
+            return "wake-up"
+        return "interval"
+
+    async def _sample(self, cause: Cause) -> None:
+        begun = anyio.current_time()
+        try:
+            with anyio.fail_after(self.settings.call_timeout):
+                load = await self.load()
+                units = await self.cluster.look(refresh=cause == "interval")
+        except ClusterClosed as error:
+            self.stops.send_nowait(str(error))
+            await anyio.sleep_forever()
+        except ClusterError as error:
+            await self.inbox.send(SampleFailed(anyio.current_time(), str(error)))
+        except TimeoutError:
+            silence = f"{self.cluster.name} did not answer within {self.settings.call_timeout:g} s"
+            await self.inbox.send(SampleFailed(anyio.current_time(), silence))
+        else:
+            sample = Sample(begun, anyio.current_time(), cause, units, load)
+            await self.inbox.send(Sampled(sample))

@@ -1,0 +1,191 @@
+"""What is told to the outside: the latest records, those who follow them, and one frozen statistics value."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, Literal, TypeAlias
+
+import anyio
+from attrs import define, field, frozen
+
+from trio_adaptive.decision.model import Counts, Drain, Launch, Record
+from trio_adaptive.decision.state import Hold, State
+
+Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
+
+
+@frozen
+class Statistics:
+    """How the scaler is doing, at one moment. Sizes are units, times are seconds.
+
+    Attributes:
+        stage: where in its life the scaler is.
+        counts: units by state at the last look.
+        wanted: what the load asks for; None before the first look.
+        target: what is aimed at after every limiter; None before the first look.
+        reasons: the limiters between the two, in words.
+        note: what keeps the scaler from going there at once.
+        minimum: the bound below.
+        maximum: the bound above; infinite when there is none.
+        hold: the size that a user holds.
+        floor: the highest floor that has been requested and has not expired, 0 without.
+        paused: whether growing and shrinking are paused.
+        failures: launches that failed in a row.
+        last_error: the latest thing that went wrong, in the cluster's own words.
+        startup: median time from launch to registered; None before the first.
+        samples: looks that were answered.
+        samples_failed: looks that were not.
+        stop_reason: why adapting ended.
+    """
+
+    stage: Stage
+    counts: Counts
+    wanted: int | None
+    target: int | None
+    reasons: tuple[str, ...]
+    note: str
+    minimum: int
+    maximum: float
+    hold: Hold | None
+    floor: int
+    paused: tuple[Literal["growing", "shrinking"], ...]
+    failures: int
+    last_error: str
+    startup: float | None
+    samples: int
+    samples_failed: int
+    stop_reason: str
+
+
+class Follower:
+    """One reader of the records, who may be slow: what it does not fetch in time is dropped, oldest first."""
+
+    def __init__(self, length: int) -> None:
+        self._records: deque[Record] = deque(maxlen=length)
+        self._news = anyio.Event()
+        self._ended = False
+
+    def __aiter__(self) -> AsyncIterator[Record]:
+        return self
+
+    async def __anext__(self) -> Record:
+        while not self._records:
+            if self._ended:
+                raise StopAsyncIteration
+            self._news = anyio.Event()
+            await self._news.wait()
+        return self._records.popleft()
+
+    def put(self, record: Record) -> None:
+        """Hand over a record; never blocks."""
+        self._records.append(record)
+        self._news.set()
+
+    def end(self) -> None:
+        """Let the iteration end once everything has been fetched."""
+        self._ended = True
+        self._news.set()
+
+
+@define
+class History:
+    """Keeps records and hands them out.
+
+    Attributes:
+        length: how many are kept.
+        log: upstream's log: ``(time, {"status": "up", "n": n})`` and ``{"status": "down", "workers": [...]}``.
+    """
+
+    length: int
+    records: deque[Record] = field(init=False)
+    log: deque[tuple[float, dict[str, Any]]] = field(init=False)
+    latest: Record | None = None
+    samples: int = 0
+    samples_failed: int = 0
+    _followers: list[Follower] = field(factory=list)
+    _ended: bool = False
+    _news: anyio.Event = field(factory=anyio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.records = deque(maxlen=self.length)
+        self.log = deque(maxlen=self.length)
+
+    def publish(self, record: Record) -> None:
+        """Keep a record and tell it to all followers."""
+        self.records.append(record)
+        self.samples += record.kind == "sample"
+        self.samples_failed += record.kind == "sample failed"
+        if record.decision is not None:
+            self._log(record)
+            if record.kind == "sample":
+                self.latest = record
+        for follower in self._followers:
+            follower.put(record)
+        self._tell()
+
+    async def next_record(self) -> None:
+        """Wait until there is another record, or the end."""
+        if not self._ended:
+            await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()
+
+    def follow(self) -> Follower:
+        """A new reader, of what comes from now on."""
+        follower = Follower(self.length)
+        self._followers.append(follower)
+        if self._ended:
+            follower.end()
+        return follower
+
+    def unfollow(self, follower: Follower) -> None:
+        """Forget a reader."""
+        self._followers.remove(follower)
+
+    def end(self) -> None:
+        """There will be no more records."""
+        self._ended = True
+        for follower in self._followers:
+            follower.end()
+        self._tell()
+
+    def _log(self, record: Record) -> None:
+        decision = record.decision
+        for action in decision.actions if decision is not None else ():
+            if isinstance(action, Launch) and decision is not None:
+                self.log.append((time.time(), {"status": "up", "n": decision.final}))
+            elif isinstance(action, Drain):
+                self.log.append((time.time(), {"status": "down", "workers": list(action.units)}))
+
+
+def statistics(state: State, history: History, stage: Stage) -> Statistics:
+    """Put the statistics together from what is known."""
+    decision = history.latest.decision if history.latest is not None else None
+    paused: list[Literal["growing", "shrinking"]] = []
+    if state.paused_growing:
+        paused.append("growing")
+    if state.paused_shrinking:
+        paused.append("shrinking")
+    return Statistics(
+        stage=stage,
+        counts=history.latest.counts if history.latest is not None else Counts(),
+        wanted=None if decision is None else decision.raw,
+        target=None if decision is None else decision.final,
+        reasons=() if decision is None else tuple(f"{r.limiter}: {r.why}" for r in decision.reasons),
+        note="" if decision is None else decision.note,
+        minimum=state.minimum,
+        maximum=state.maximum,
+        hold=state.hold,
+        floor=max((floor.n for floor in state.floors), default=0),
+        paused=tuple(paused),
+        failures=state.failures,
+        last_error=state.last_error,
+        startup=state.startup,
+        samples=history.samples,
+        samples_failed=history.samples_failed,
+        stop_reason=state.stopping,
+    )

@@ -1,0 +1,149 @@
+"""One lifetime of adapting, from entering to leaving: the nurseries, and the channels between their tasks.
+
+The outer nursery holds the actions and lives until the last of them is over. The inner one is the adapting itself:
+the collector, the scaling loop, the cluster's own watch and the shutdown watcher. Its cancel scope is what ends
+adapting, whoever asks for that.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from trio_adaptive.clusters import opened
+from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.config import Settings
+from trio_adaptive.decision.model import Command, Event, Sample
+from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.runtime.actions import Actions, Suggester
+from trio_adaptive.runtime.collector import Collector, LoadSource
+from trio_adaptive.runtime.history import History, Stage
+from trio_adaptive.runtime.leaving import leave
+from trio_adaptive.runtime.scaler import Scaler
+
+
+class Lifetime:
+    """Runs once.
+
+    Attributes:
+        stage: where in its life it is.
+        history: its records.
+        sample: the latest look at the cluster.
+        stopped: set when nothing of it is left.
+    """
+
+    def __init__(self, cluster: object, settings: Settings, load: LoadSource, suggest: Suggester) -> None:
+        self.stage: Stage = "created"
+        self.history = History(settings.log_length)
+        self.sample: Sample | None = None
+        self.stopped = anyio.Event()
+        self._cluster = cluster
+        self._settings = settings
+        self._load = load
+        self._suggest = suggest
+        self._state = _first_state(settings)
+        self._scaler: Scaler | None = None
+        self._port: Cluster | None = None
+        self._inbox: MemoryObjectSendStream[Event] | None = None
+        self._stops: MemoryObjectSendStream[str] | None = None
+        self._reason = "cancelled"
+
+    @property
+    def state(self) -> State:
+        """What the decision remembers now."""
+        return self._state if self._scaler is None else self._scaler.state
+
+    @property
+    def port(self) -> Cluster:
+        """The cluster, while there is a line to it."""
+        if self._port is None:
+            raise ScalerStoppedError("the scaler is not running")
+        return self._port
+
+    def now(self) -> float:
+        """The time of a command."""
+        if self._inbox is None:
+            raise ScalerStoppedError("the scaler is not running: enter adaptive() or start run() first")
+        return anyio.current_time()
+
+    def command(self, command: Command) -> None:
+        """Hand a command to the scaling loop; returns at once."""
+        if self._inbox is not None:
+            self._inbox.send_nowait(command)
+
+    def stop(self, reason: str) -> None:
+        """Ask for the end; returns at once, and may be repeated."""
+        if self._stops is not None:
+            self._stops.send_nowait(reason)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Live; ``ready`` is called when commands are taken."""
+        self.stage = "running"
+        try:
+            async with opened(self._cluster) as self._port:
+                await self._adapt(self._port, ready)
+        finally:
+            self._state = self.state
+            self._scaler = self._port = self._inbox = self._stops = None
+            self.stage = "stopped"
+            self.history.end()
+            self.stopped.set()
+
+    async def _adapt(self, port: Cluster, ready: Callable[[], None]) -> None:
+        events, inbox = anyio.create_memory_object_stream[Event](math.inf)
+        reasons, stops = anyio.create_memory_object_stream[str](math.inf)
+        wake_ups, wakes = anyio.create_memory_object_stream[None](1)
+        with events, inbox, reasons, stops, wake_ups, wakes:
+            async with anyio.create_task_group() as outer:
+                actions = Actions(port, self._suggest, self._settings, events, outer)
+                wake = _waker(wake_ups)
+                scaler = Scaler(self._state, inbox, actions, wake, self.history.publish, self._see)
+                collector = Collector(port, self._load, self._settings, wakes, events, reasons)
+                self._scaler, self._inbox, self._stops = scaler, events, reasons
+                try:
+                    async with anyio.create_task_group() as adapting:
+                        adapting.start_soon(collector.run)
+                        adapting.start_soon(scaler.run)
+                        adapting.start_soon(port.watch, wake)
+                        adapting.start_soon(self._watch_shutdown, stops, adapting)
+                        ready()
+                finally:
+                    self.stage = "stopping"
+                    with anyio.CancelScope(shield=True):
+                        await leave(scaler, actions, port, self._settings, self._reason)
+
+    async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
+        self._reason = await stops.receive()
+        adapting.cancel_scope.cancel()
+
+    def _see(self, sample: Sample) -> None:
+        self.sample = sample
+
+
+def _first_state(settings: Settings) -> State:
+    rules = Rules(
+        interval=settings.interval,
+        wait_count=settings.wait_count,
+        idle_timeout=settings.idle_timeout,
+        retry_delay=settings.retry_delay,
+        retry_delay_max=settings.retry_delay_max,
+    )
+    # The prefix tells apart the units of two runs on one scheduler.
+    prefix = f"adaptive-{secrets.token_hex(3)}"
+    return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+
+
+def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:
+    def wake() -> None:
+        # One waiting wake-up stands for all of them; after the end nobody is there to be woken.
+        with suppress(anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            stream.send_nowait(None)
+
+    return wake
