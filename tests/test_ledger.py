@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_adaptive.decision.model import Load, Sample, Unit, UnitId
-from trio_adaptive.journal.ledger import Ledger, LedgerSummary, Point, use_of
+from trio_adaptive.journal.ledger import Ledger, LedgerSummary, Point, paid_for
 
 STATES = ("planned", "requested", "registered", "leaving", "failed", "lost")
 
@@ -55,7 +55,7 @@ def in_order(samples):
 
 
 def paid_workers(sample):
-    return sum(one.size for one in sample.units if use_of(one))
+    return sum(one.size for one in sample.units if paid_for(one))
 
 
 class TestOneUnit:
@@ -187,7 +187,7 @@ def test_what_came_and_did_not_go_is_there(samples):
     last = in_order(samples)[-1:]
 
     assert summary.found + summary.starts - summary.stops == sum(
-        use_of(one) is not None for sample in last for one in sample.units
+        paid_for(one) is not None for sample in last for one in sample.units
     )
 
 

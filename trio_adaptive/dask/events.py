@@ -66,32 +66,34 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
     """Subscribe and read until the stream ends. Lives on the asyncio loop."""
     client = f"trio-adaptive-{uuid.uuid4().hex}"
     comm = await connect(link.address, **link.connection_args)
-    reading: asyncio.Task[Any] | None = None
     try:
         await comm.write({"op": "register-client", "client": client, "reply": False, "versions": {}})
         await comm.read()
         await comm.write([{"op": "subscribe-topic", "topic": topic, "client": client} for topic in TOPICS])
         tell("restart")  # whatever happened before the subscription
-        while True:
-            # A task of its own, since cancelling a read breaks the line, over which we still say goodbye.
-            reading = asyncio.ensure_future(comm.read())
+        # A task of its own, since cancelling a read breaks the line, over which we still say goodbye.
+        reading = asyncio.ensure_future(_read_all(comm, tell))
+        try:
             await asyncio.wait({reading})
-            for action in _actions(reading.result()):
-                tell(action)
-    finally:
-        if reading is not None:
+            reading.result()
+        finally:
             with suppress(OSError, TimeoutError):
                 await asyncio.wait_for(_unsubscribe(comm, client, reading), LEAVE_TIMEOUT)
+    finally:
         comm.abort()
 
 
-async def _unsubscribe(comm: Any, client: str, reading: asyncio.Task[Any]) -> None:
+async def _read_all(comm: Any, tell: Callable[[str], None]) -> None:
+    while True:
+        for action in _actions(await comm.read()):
+            tell(action)
+
+
+async def _unsubscribe(comm: Any, client: str, reading: asyncio.Future[None]) -> None:
     # Otherwise the scheduler tells the topic of our going, over the line on which we have gone, and logs that failure.
     goodbyes = [{"op": "unsubscribe-topic", "topic": topic, "client": client} for topic in TOPICS]
     await comm.write([*goodbyes, {"op": "close-stream"}])
-    await reading
-    while True:
-        await comm.read()  # until the scheduler has closed its end: CommClosedError, an OSError
+    await reading  # until the scheduler has closed its end: CommClosedError, an OSError
 
 
 def _actions(messages: Any) -> set[str]:

@@ -94,9 +94,12 @@ class SchedulerLink:
         return self._roster
 
     async def target(self, target_duration: float) -> Load:
-        """The scheduler's ``adaptive_target``: how many workers its work asks for."""
+        """The scheduler's ``adaptive_target``: how many workers its work asks for, and how much they have to do."""
         answer = await self.ask("adaptive_target", target_duration=target_duration)
-        return Load(int(answer), f"the scheduler asks for it, to have the work done in {target_duration:g} s")
+        states: dict[str, dict[str, int]] = await self.ask("get_task_prefix_states")
+        processing = sum(prefix.get("processing", 0) for prefix in states.values())
+        why = f"the scheduler asks for it, to have the work done in {target_duration:g} s"
+        return Load(int(answer), why, processing)
 
     async def suggest(self, target: int, options: Mapping[str, Any]) -> list[WorkerName]:
         """The scheduler's ``workers_to_close``, best candidate first.

@@ -81,16 +81,17 @@ def _towards(
     state: State, sample: Sample, census: Census, final: int
 ) -> tuple[State, tuple[Action, ...], str]:
     if final > census.active:
-        return _grow(forget(evolve(state, question=None)), sample.at, census, final)
+        return _grow(forget(evolve(state, question=None)), sample, census, final)
     if final < census.active:
         return _shrink(state, sample, census, final)
     return forget(evolve(state, question=None)), (), ""
 
 
-def _grow(state: State, now: float, census: Census, final: int) -> tuple[State, tuple[Action, ...], str]:
+def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[State, tuple[Action, ...], str]:
+    now = sample.at
     missing = final - census.active
     actions: list[Action] = []
-    back = _recallable(state, state.sample)[:missing]
+    back = _recallable(state, sample)[:missing]
     if back:
         actions.append(Recall(back))
         state = state.with_flights(back, "recall", now)
@@ -232,18 +233,23 @@ def counts(state: State, sample: Sample | None) -> Counts:
     """Units by state, for records and the status: Dask's three sets, what leaves, and what works."""
     if sample is None:
         return Counts()
-    plan = requested = observed = busy = draining = 0
+    plan = requested = observed = draining = 0
     for unit in sample.units:
         if unit.state == "registered":
             flight = state.flights.get(unit.id)
             observed += 1
-            busy += unit.executing > 0
             draining += flight is not None and flight.kind in LEAVING
         elif unit.state == "requested":
             requested += 1
         elif unit.state == "planned":
             plan += 1
-    return Counts(plan + requested + observed, requested + observed, observed, draining, busy)
+    return Counts(
+        plan + requested + observed,
+        requested + observed,
+        observed,
+        draining,
+        min(observed, -(-sample.busy // sample.unit_size)),
+    )
 
 
 _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {

@@ -63,10 +63,12 @@ class Load:
     Attributes:
         target: how many workers (not units) the load source asks for, before any limit.
         why: the source of that number, in words.
+        processing: tasks that the workers have now, executing or next in line; None where nobody says.
     """
 
     target: int
     why: str = "the scheduler's adaptive_target"
+    processing: int | None = None
 
 
 @frozen
@@ -91,6 +93,18 @@ class Sample:
     def unit_size(self) -> int:
         """Workers in a whole unit, the largest seen; 1 while nothing exists."""
         return max((unit.size for unit in self.units), default=1)
+
+    @property
+    def busy(self) -> int:
+        """Registered workers with work.
+
+        Tasks are spread evenly, so that there are as many as there are tasks, or all. Where nobody says how many
+        tasks there are, it is those in units that were executing at their last heartbeat.
+        """
+        registered = [unit for unit in self.units if unit.state == "registered"]
+        if self.load.processing is None:
+            return sum(unit.size for unit in registered if unit.executing)
+        return min(self.load.processing, sum(unit.size for unit in registered))
 
 
 # Actions: what the runtime is asked to do. Each becomes a child task with a deadline of its own.

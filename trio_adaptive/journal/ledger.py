@@ -90,15 +90,16 @@ class LedgerSummary:
         return max(0.0, 1 - self.paid / self.fixed) if self.fixed else 0.0
 
 
-def use_of(unit: Unit) -> Use | None:
+PaidFor: TypeAlias = Literal["starting", "registered", "leaving"]
+
+
+def paid_for(unit: Unit) -> PaidFor | None:
     """What this unit is paid for, or None where it is not: not yet asked for, failed or lost."""
     match unit.state:
         case "requested":
             return "starting"
-        case "registered":
-            return "busy" if unit.executing else "idle"
-        case "leaving":
-            return "leaving"
+        case "registered" | "leaving":
+            return unit.state
         case _:
             return None
 
@@ -108,9 +109,8 @@ class Ledger:
 
     A unit is paid, all its workers together, from the first sample that shows it requested, registered or
     leaving until the first that does not; also a unit that is not ours, since somebody pays for it. The time
-    between two samples counts as what the first of them showed. That makes *busy* approximate: a scheduler knows
-    what executes from heartbeats, a task that begins and ends between two samples is not seen, and a unit of
-    several workers is busy when one of them is. A sample older than the last one is left out.
+    between two samples counts as what the first of them showed. That makes *busy* approximate: a task that ends is
+    seen at the next sample only, and see `Sample.busy`. A sample older than the last one is left out.
 
     Args:
         max_points: bound on the length of the series. Beyond it points are dropped, never altered, and from
@@ -133,7 +133,7 @@ class Ledger:
         before = self._summary or LedgerSummary(began=sample.at, ended=sample.at)
         if sample.at < before.ended:
             return
-        paid = frozenset(unit.id for unit in sample.units if use_of(unit))
+        paid = frozenset(unit.id for unit in sample.units if paid_for(unit))
         workers = _workers(sample)
         came, went = len(paid - self._units), len(self._units - paid)
         first = self._summary is None
@@ -176,11 +176,13 @@ class Ledger:
 
 
 def _workers(sample: Sample) -> Point:
-    workers: Counter[Use] = Counter()
+    workers: Counter[PaidFor] = Counter()
     for unit in sample.units:
-        if use := use_of(unit):
+        if use := paid_for(unit):
             workers[use] += unit.size
-    return Point(sample.at, workers["starting"], workers["busy"], workers["idle"], workers["leaving"])
+    registered = workers["registered"]
+    busy = min(sample.busy, registered)
+    return Point(sample.at, workers["starting"], busy, registered - busy, workers["leaving"])
 
 
 def _thin(series: list[Point], stretches: int) -> list[Point]:

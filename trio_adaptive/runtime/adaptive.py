@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 
 from trio_adaptive.clusters import check_scalable
 from trio_adaptive.clusters.foreign import foreign_errors
-from trio_adaptive.config import load_settings
+from trio_adaptive.config import Settings
 from trio_adaptive.decision.model import (
     AddRequest,
     Direction,
@@ -26,7 +26,8 @@ from trio_adaptive.decision.model import (
     WorkerName,
 )
 from trio_adaptive.errors import ScalerStoppedError
-from trio_adaptive.runtime.arguments import how_long, limits, number_of_units, one_direction
+from trio_adaptive.journal.ledger import LedgerSummary
+from trio_adaptive.runtime.arguments import given_settings, how_long, limits, number_of_units, one_direction
 from trio_adaptive.runtime.history import Statistics, statistics
 from trio_adaptive.runtime.lifetime import Lifetime
 
@@ -45,16 +46,17 @@ class Adaptive:
     Args:
         cluster: a ``distributed`` cluster object, anything of `trio_adaptive.clusters`, or an object of your own with
             ``scale(n)``.
+        settings: all options at once, as `load_settings` makes them, in place of single ones.
         options: see `trio_adaptive.config.Settings`; ``memory_ratio`` is passed on to the scheduler.
 
     Raises:
         ConfigurationError: naming every mistake in the options at once.
     """
 
-    def __init__(self, cluster: Any, **options: Any) -> None:
+    def __init__(self, cluster: Any, *, settings: Settings | None = None, **options: Any) -> None:
         self.cluster = cluster
         self._scheduler_options = {k: options.pop(k) for k in SCHEDULER_OPTIONS & options.keys()}
-        self.settings = load_settings(options)
+        self.settings = given_settings(settings, options)
         check_scalable(cluster, needs_target=type(self).target is Adaptive.target)
         self._life = Lifetime(cluster, self.settings, self._load, self._suggest)
 
@@ -136,6 +138,11 @@ class Adaptive:
         return list(self._life.history.records)
 
     @property
+    def cost(self) -> LedgerSummary:
+        """Worker-seconds paid so far, and what for."""
+        return self._life.ledger.summary
+
+    @property
     def sample(self) -> Sample | None:
         """The latest look at the cluster."""
         return self._life.sample
@@ -200,13 +207,15 @@ async def _result(answer: Any) -> Any:
 
 
 @asynccontextmanager
-async def adaptive(cluster: Any, **options: Any) -> AsyncGenerator[Adaptive]:
+async def adaptive(
+    cluster: Any, *, settings: Settings | None = None, **options: Any
+) -> AsyncGenerator[Adaptive]:
     """Adapt a cluster for as long as the block lasts; the parameters are those of `Adaptive`.
 
     What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
     group leaves.
     """
-    scaler = Adaptive(cluster, **options)
+    scaler = Adaptive(cluster, settings=settings, **options)
     failure: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
-from trio_adaptive.config import load_settings
+from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.decision.model import Direction
 from trio_adaptive.decision.state import State
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
+
+
+def given_settings(settings: Settings | None, options: Mapping[str, object]) -> Settings:
+    """The settings from either of the two ways in which they can be given."""
+    if settings is None:
+        return load_settings(options)
+    if options:
+        allowed = "either settings or single options"
+        raise ConfigurationError([Mistake("settings", f"given beside {', '.join(options)}", allowed)])
+    return settings
 
 
 def number_of_units(given: Any) -> int:

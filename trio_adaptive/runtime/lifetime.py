@@ -22,6 +22,7 @@ from trio_adaptive.config import Settings
 from trio_adaptive.decision.model import Command, Event, Sample
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
@@ -35,6 +36,7 @@ class Lifetime:
     Attributes:
         stage: where in its life it is.
         history: its records.
+        ledger: its cost.
         sample: the latest look at the cluster.
         stopped: set when nothing of it is left.
     """
@@ -42,6 +44,7 @@ class Lifetime:
     def __init__(self, cluster: object, settings: Settings, load: LoadSource, suggest: Suggester) -> None:
         self.stage: Stage = "created"
         self.history = History(settings.log_length)
+        self.ledger = Ledger()
         self.sample: Sample | None = None
         self.stopped = anyio.Event()
         self._cluster = cluster
@@ -93,6 +96,7 @@ class Lifetime:
             self._state = self.state
             self._scaler = self._port = self._inbox = self._stops = None
             self.stage = "stopped"
+            self.ledger.close(anyio.current_time())
             self.history.end()
             self.stopped.set()
 
@@ -125,6 +129,7 @@ class Lifetime:
 
     def _see(self, sample: Sample) -> None:
         self.sample = sample
+        self.ledger.add(sample)
 
 
 def _first_state(settings: Settings) -> State:

@@ -1,0 +1,251 @@
+"""The command line: ``trio-adaptive run`` and ``trio-adaptive up``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
+from trio_adaptive.config import Settings, load_settings
+from trio_adaptive.errors import ClusterError, ConfigurationError, Mistake
+
+if TYPE_CHECKING:
+    from trio_adaptive.service.elastic import Plan
+
+EXIT_USAGE = 2
+EXIT_CLUSTER = 3
+EXIT_INTERRUPTED = 130
+
+EXIT_CODES = """\
+exit codes:
+  0    ended as it should: run: the script's own exit code
+  2    wrong usage or configuration; nothing was started
+  3    the cluster failed: the scheduler could not be started, or ended by itself
+  128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
+"""
+
+SCALER_OPTIONS: dict[str, str] = {
+    "minimum": "never fewer workers than this (default 0)",
+    "maximum": "never more workers than this (default: the processors of this machine)",
+    "interval": "time between two looks when nothing happens, such as 1s (default) or 500ms",
+    "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
+    "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
+    "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _execute(options)
+    except ConfigurationError as error:
+        print(f"trio-adaptive: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BaseExceptionGroup as group:
+        expected, bugs = group.split(ClusterError)
+        if bugs is not None or expected is None:
+            raise
+        for leaf in _leaves(expected):
+            print(f"trio-adaptive: {leaf}", file=sys.stderr)
+        return EXIT_CLUSTER
+
+
+def _execute(options: argparse.Namespace) -> int:
+    live = not options.quiet and not options.plain and sys.stderr.isatty()
+    plan = _plan(options)
+    from trio_adaptive.service.status import set_up_logging  # noqa: PLC0415 - rich is needed from here on
+
+    set_up_logging(live=live, verbose=options.verbose, quiet=options.quiet)
+    if options.command == "run":
+        from trio_adaptive.service.run import run  # noqa: PLC0415
+
+        return trio.run(lambda: run(plan, options.script, live=live, report=not options.quiet))
+    from trio_adaptive.service.up import up  # noqa: PLC0415
+
+    return trio.run(lambda: up(plan, live=live))
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    _check_installed()
+    from trio_adaptive.service.elastic import Plan  # noqa: PLC0415
+
+    return Plan(
+        settings=_settings(options),
+        scheduler=getattr(options, "scheduler", None),
+        port=getattr(options, "port", 0),
+        dashboard_address=None if options.no_dashboard else options.dashboard_address,
+        worker=_template(options),
+    )
+
+
+def _template(options: argparse.Namespace) -> WorkerTemplate:
+    if options.worker_command is not None:
+        command = tuple(shlex.split(options.worker_command))
+    else:
+        # Where the scheduler is ours it listens on loopback only, and so do its workers.
+        host = None if getattr(options, "scheduler", None) else "127.0.0.1"
+        command = worker_command(nthreads=options.nthreads, host=host)
+    if options.worker_logs is not None:
+        options.worker_logs.mkdir(parents=True, exist_ok=True)
+    return WorkerTemplate(command, log_dir=options.worker_logs)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    given = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in SCALER_OPTIONS}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = load_settings(chosen, file=options.config)
+    if settings.maximum == float("inf"):  # nobody wants as many workers as there are tasks on one machine
+        return attrs.evolve(settings, maximum=max(os.cpu_count() or 1, settings.minimum))
+    return settings
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("distributed", "rich") if importlib.util.find_spec(name) is None]
+    if missing:
+        problem = f"not installed: {', '.join(missing)}"
+        raise ConfigurationError([Mistake("environment", problem, "pip install 'trio-adaptive[dask]'")])
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trio-adaptive",
+        description="Elastic Dask clusters: workers come with the work and go without harm.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"trio-adaptive {version('trio-adaptive')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up}")
+    _add_run(commands)
+    _add_up(commands)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = _command(
+        commands,
+        "run",
+        "run a script with an elastic cluster of its own",
+        """\
+examples:
+  trio-adaptive run --maximum 4 -- python docs/examples/wordcount.py
+  trio-adaptive run --maximum 8 --target-duration 2s -- python train.py --epochs 3
+  trio-adaptive run --plain --worker-logs logs/ -- python etl.py     # in a batch job
+""",
+    )
+    run.usage = "trio-adaptive run [options] -- COMMAND [ARGUMENT ...]"
+    run.add_argument(
+        "script",
+        nargs="+",
+        metavar="COMMAND",
+        help="started with DASK_SCHEDULER_ADDRESS set, so that Client() connects to the cluster",
+    )
+
+
+def _add_up(commands: Any) -> None:
+    up = _command(
+        commands,
+        "up",
+        "bring an elastic cluster up, until Ctrl-C or SIGTERM",
+        """\
+examples:
+  trio-adaptive up --minimum 0 --maximum 4
+  trio-adaptive up --port 8786 --idle-timeout 60s
+  trio-adaptive up --scheduler tcp://host:8786 --maximum 16     # workers here for a scheduler there
+""",
+    )
+    up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
+    up.add_argument(
+        "--port", type=_port, default=0, help="port of the scheduler that is started (default: any)"
+    )
+
+
+def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"{examples}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    scaling = command.add_argument_group("scaling")
+    for option, meaning in SCALER_OPTIONS.items():
+        name = option.rsplit("-", 1)[-1].upper()
+        scaling.add_argument(f"--{option}", type=_number_or_text, metavar=name, help=meaning)
+    scaling.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file; its table [adaptive] has all options"
+    )
+    _add_worker_options(command)
+    _add_display_options(command)
+    return command
+
+
+def _add_worker_options(command: argparse.ArgumentParser) -> None:
+    workers = command.add_argument_group("workers")
+    workers.add_argument("--nthreads", type=_threads, default=1, help="threads of a worker (default 1)")
+    places = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    workers.add_argument(
+        "--worker-command", metavar="TEMPLATE", help=f"command that starts one worker, with {places} in it"
+    )
+    workers.add_argument(
+        "--worker-logs", type=Path, metavar="FOLDER", help="write the output of each worker into a file there"
+    )
+
+
+def _add_display_options(command: argparse.ArgumentParser) -> None:
+    display = command.add_argument_group("display")
+    display.add_argument(
+        "--dashboard-address",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="of Dask's dashboard (default: any port)",
+    )
+    display.add_argument("--no-dashboard", action="store_true", help="without Dask's dashboard")
+    display.add_argument("--plain", action="store_true", help="log lines instead of a live status line")
+    display.add_argument(
+        "-q", "--quiet", action="store_true", help="only warnings; no status line, no report"
+    )
+    display.add_argument("-v", "--verbose", action="store_true", help="log every decision")
+
+
+def _number_or_text(text: str) -> float | str:
+    """A number where it is one; whether it will do is for the settings to say, of all options at once."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, 0, 65535)
+
+
+def _threads(text: str) -> int:
+    return _whole_number(text, 1, 1024)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+    return int(text)

@@ -1,0 +1,78 @@
+"""Records in plain words, one line each, for logs and the terminal."""
+
+from __future__ import annotations
+
+from trio_adaptive.decision.model import (
+    AddRequest,
+    Cancel,
+    Command,
+    Decision,
+    Drain,
+    Launch,
+    Outcome,
+    Recall,
+    Record,
+    SetHold,
+    SetLimits,
+    SetPause,
+    Stop,
+)
+
+
+def in_words(record: Record) -> str:
+    """One line on what a record tells; empty where nothing was done."""
+    if record.outcome is not None:
+        return _outcome(record.outcome)
+    if record.command is not None:
+        return _command(record.command)
+    if record.decision is not None:
+        return _decision(record.decision)
+    return f"no answer, so nothing is changed: {record.error}" if record.kind == "sample failed" else ""
+
+
+def _decision(decision: Decision) -> str:
+    deeds = [deed for deed in map(_deed, decision.actions) if deed]
+    if not deeds:
+        return ""
+    chain = "".join(f", {reason.why}" for reason in decision.reasons)
+    aim = f"{decision.active} -> {decision.final} (the load asks for {decision.raw}{chain})"
+    note = f"; {decision.note}" if decision.note else ""
+    return f"{aim}: {', '.join(deeds)}{note}"
+
+
+def _deed(action: object) -> str:
+    match action:
+        case Launch(units=units):
+            return f"launching {len(units)}"
+        case Cancel(units=units):
+            return f"taking back {len(units)} that had not registered or had ended"
+        case Drain(units=units):
+            return f"draining {', '.join(units)}"
+        case Recall(units=units):
+            return f"recalling {', '.join(units)}"
+        case _:
+            return ""
+
+
+def _outcome(outcome: Outcome) -> str:
+    verb = {"launch": "launch", "cancel": "taking back", "drain": "drain", "recall": "recall"}[outcome.action]
+    detail = f": {outcome.detail}" if outcome.detail else ""
+    units = ", ".join(outcome.units) if len(outcome.units) <= 3 else f"{len(outcome.units)} units"  # noqa: PLR2004
+    return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}"
+
+
+def _command(command: Command) -> str:
+    match command:
+        case SetLimits(minimum=minimum, maximum=maximum):
+            return f"limits are now {minimum} to {maximum}"
+        case SetHold(n=None):
+            return "no longer held"
+        case SetHold(n=n):
+            return f"held at {n}"
+        case AddRequest(n=n):
+            return f"requested at least {n}"
+        case SetPause(direction=direction, paused=paused):
+            what = "growing and shrinking" if direction == "both" else direction
+            return f"{what} {'paused' if paused else 'resumed'}"
+        case Stop(reason=reason):
+            return f"stopping: {reason}"

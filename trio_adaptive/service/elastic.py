@@ -1,0 +1,107 @@
+"""An elastic Dask cluster on this machine: a scheduler, worker processes, and the scaler between them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from attrs import evolve, frozen
+
+from trio_adaptive.clusters.process import ChildProcess, describe_exit
+from trio_adaptive.clusters.scheduler import EmbeddedScheduler, embedded_scheduler
+from trio_adaptive.clusters.template import WorkerTemplate
+from trio_adaptive.config import Settings
+from trio_adaptive.errors import ClusterClosed
+from trio_adaptive.runtime.adaptive import Adaptive, adaptive
+
+
+@frozen
+class Plan:
+    """What to bring up.
+
+    Attributes:
+        settings: the scaler's.
+        worker: how a worker is started.
+        scheduler: the address of a scheduler that runs; None to start one.
+        port: the port of the scheduler that is started; 0 for any.
+        dashboard_address: host and port of Dask's dashboard; None for none.
+    """
+
+    settings: Settings
+    worker: WorkerTemplate
+    scheduler: str | None = None
+    port: int = 0
+    dashboard_address: str | None = "127.0.0.1:0"
+
+
+@frozen
+class Elastic:
+    """What is up.
+
+    Attributes:
+        address: the scheduler's.
+        dashboard: the link to Dask's dashboard, empty when it is not ours to know.
+        scaler: adapts the workers.
+        pids: gives the process ids of the scheduler, where it is ours, and of the workers.
+    """
+
+    address: str
+    dashboard: str
+    scaler: Adaptive
+    pids: Callable[[], list[int]]
+
+
+@asynccontextmanager
+async def elastic(plan: Plan) -> AsyncGenerator[Elastic]:
+    """Bring a cluster up, and take all of it down again.
+
+    Raises:
+        ExceptionGroup: of `ClusterError` when the scheduler could not be started, or ended by itself.
+    """
+    if plan.scheduler is not None:
+        # Workers that we have brought to somebody else's scheduler leave it the safe way.
+        async with _adapting(plan, plan.scheduler, "", [], on_exit="close") as up:
+            yield up
+        return
+    async with _own_scheduler(plan) as scheduler:
+        address, pids = scheduler.address, [scheduler.process.pid]
+        # Everything goes at once: there is nobody to leave in good order.
+        async with _adapting(plan, address, scheduler.dashboard, pids, shutdown_timeout=0.0) as up:
+            yield up
+
+
+@asynccontextmanager
+async def _own_scheduler(plan: Plan) -> AsyncGenerator[EmbeddedScheduler]:
+    async with trio.open_nursery() as nursery:
+        # distributed takes a third of a second to import, about as long as the scheduler needs to start.
+        nursery.start_soon(_import, "trio_adaptive.clusters.command")
+        opening = embedded_scheduler(port=plan.port, dashboard_address=plan.dashboard_address)
+        async with opening as scheduler, trio.open_nursery() as guarding:
+            guarding.start_soon(_guard, scheduler.process)
+            yield scheduler
+            guarding.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _adapting(
+    plan: Plan, address: str, dashboard: str, pids: list[int], **ends: Any
+) -> AsyncGenerator[Elastic]:
+    from trio_adaptive.clusters.command import command_cluster  # noqa: PLC0415 - imported meanwhile
+
+    async with (
+        command_cluster(address, plan.worker) as cluster,
+        adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
+    ):
+        yield Elastic(address, dashboard, scaler, lambda: [*pids, *cluster.pids.values()])
+
+
+async def _guard(process: ChildProcess) -> None:
+    code = await process.wait()
+    raise ClusterClosed(f"the scheduler ended by itself ({describe_exit(code)}):\n{process.output.strip()}")
+
+
+async def _import(module: str) -> None:
+    await trio.to_thread.run_sync(importlib.import_module, module)

@@ -1,0 +1,71 @@
+"""What a person sees while the service runs: a live line on a terminal, log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+
+import trio
+from rich.text import Text
+
+from trio_adaptive.journal.words import in_words
+from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.service.terminal import bottom_line
+
+logger = logging.getLogger("trio_adaptive")
+
+
+@asynccontextmanager
+async def watched(scaler: Adaptive, *, live: bool) -> AsyncGenerator[None]:
+    """Show how the scaler is doing for as long as the block lasts.
+
+    Args:
+        scaler: which one.
+        live: draw a status line on stderr, which has to be a terminal; the log lines are kept for what goes wrong.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_log, scaler, logging.DEBUG if live else logging.INFO)
+        async with bottom_line(lambda: status_text(scaler)) if live else nullcontext():
+            yield
+        nursery.cancel_scope.cancel()
+
+
+async def _log(scaler: Adaptive, level: int) -> None:
+    async for record in scaler.records():
+        words = in_words(record)
+        if words:
+            logger.log(level, "%s", words)
+
+
+def status_text(scaler: Adaptive) -> Text:
+    """One line: sizes by state, the target and its limits, and what it has cost."""
+    now = scaler.statistics()
+    counts, cost = now.counts, scaler.cost
+    starting = counts.plan - counts.observed
+    text = Text(" trio-adaptive ", style="reverse")
+    text.append(f" {counts.observed} ready", style="bold")
+    text.append(f" · {counts.busy} busy", style="green")
+    for number, what, style in ((starting, "starting", "yellow"), (counts.draining, "leaving", "magenta")):
+        if number:
+            text.append(f" · {number} {what}", style=style)
+    text.append(f" │ target {'?' if now.target is None else now.target} of {now.minimum}..{now.maximum:g}")
+    if now.wanted is not None and now.wanted != now.target:
+        text.append(f", load asks for {now.wanted}")
+    text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
+    if now.failures:
+        text.append(f" │ {now.failures} failed: {now.last_error.splitlines()[0]}", style="bold red")
+    return text
+
+
+def set_up_logging(*, live: bool, verbose: bool, quiet: bool) -> None:
+    """Our own log lines go to stderr; distributed speaks up only when something is wrong."""
+    level = logging.DEBUG if verbose else logging.WARNING if live or quiet else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    for name, least in (("trio_adaptive", level), ("distributed", logging.ERROR)):
+        log = logging.getLogger(name)
+        log.handlers[:] = [handler]
+        log.setLevel(least)
+        log.propagate = False
