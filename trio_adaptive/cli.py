@@ -173,6 +173,7 @@ examples:
   trio-adaptive up --scheduler tcp://host:8786 --maximum 16     # workers here for a scheduler there
 """,
     )
+    up.usage = "trio-adaptive up [options]"
     up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
     up.add_argument(
         "--port", type=_port, default=0, help="port of the scheduler that is started (default: any)"

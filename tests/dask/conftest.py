@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import inspect
 import signal
 
 import anyio
@@ -14,6 +16,20 @@ from trio_adaptive.dask.link import open_link
 @pytest.fixture(params=["trio", "asyncio"])
 def anyio_backend(request):
     return request.param
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Bound every test: a limit in a fixture does not reach into the test."""
+    function = pyfuncitem.obj
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def bounded(*args, **kwargs):
+            with anyio.fail_after(LIMIT):
+                await function(*args, **kwargs)
+
+        pyfuncitem.obj = bounded
 
 
 @pytest.fixture(scope="session")

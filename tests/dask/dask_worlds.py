@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -15,7 +16,7 @@ from trio_adaptive.clusters.process import child_process
 from trio_adaptive.clusters.template import worker_command
 from trio_adaptive.dask.link import open_link
 
-LIMIT = 60.0  # seconds, for a machine with much else to do; what waits takes a fraction of one
+LIMIT = 20.0  # seconds, for a machine with much else to do; what waits takes a fraction of one
 
 WORKER_NAMED_BY_NUMBER = """
 import asyncio, sys
@@ -55,7 +56,8 @@ class World:
         await until(partial(self._registered, names))
 
     async def _registered(self, names):
-        return set(names) <= (await self.link.roster(refresh=True)).keys()
+        roster = await self.link.roster(refresh=True)
+        return all(name in roster and roster[name].status == "running" for name in names)
 
     async def address_of(self, name):
         return (await self.link.roster(refresh=True))[name].address
@@ -89,20 +91,22 @@ async def a_world(address):
 
 
 class Counting:
+    """Tasks that leave a mark in a file of their own for each time they are executed.
+
+    They are closures, which are sent to the workers by value; a function of a test module could not be imported there.
+    """
+
     def __init__(self, folder):
         self._folder = folder / "executions"
         self._folder.mkdir()
         self._gate = folder / "gate"
 
     def task(self):
-        """A function ``(key, seconds)``; a closure, which is sent by value."""
-        folder = str(self._folder)
+        """A function ``(key, seconds)`` that takes so long."""
+        folder = self._folder
 
         def work(key, seconds):
-            import os
-            import time
-
-            with open(os.path.join(folder, key), "a") as file:
+            with (folder / key).open("a") as file:
                 file.write("x")
             time.sleep(seconds)
             return key
@@ -110,17 +114,14 @@ class Counting:
         return work
 
     def gated_task(self):
-        """A function ``(key)`` that runs until `open_gate`."""
-        folder, gate = str(self._folder), str(self._gate)
+        """A function ``(key)`` that takes until `open_gate`."""
+        folder, gate = self._folder, self._gate
 
         def work(key):
-            import os
-            import time
-
-            with open(os.path.join(folder, key), "a") as file:
+            with (folder / key).open("a") as file:
                 file.write("x")
             end = time.monotonic() + 60
-            while not os.path.exists(gate) and time.monotonic() < end:
+            while not gate.exists() and time.monotonic() < end:
                 time.sleep(0.005)
             return key
 
@@ -131,4 +132,10 @@ class Counting:
 
     @property
     def executions(self):
+        """How many times each key was executed, of those that were."""
         return {file.name: len(file.read_text()) for file in self._folder.iterdir()}
+
+    async def wait(self, n):
+        """Wait until ``n`` keys have been begun."""
+        while len(self.executions) < n:
+            await anyio.sleep(0.01)

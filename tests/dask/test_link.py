@@ -50,11 +50,7 @@ async def test_a_key_for_grouping_runs_on_the_scheduler(world):
 async def test_work_raises_the_target_and_the_shorter_it_may_take_the_more(world, counting):
     await world.start("a")
     futures = world.client.map(counting.gated_task(), [f"t{i}" for i in range(8)], pure=False)
-
-    async def executing():
-        return bool(counting.executions)
-
-    await until(executing)
+    await counting.wait(1)
     patient = await world.link.target(60.0)
     hurried = await world.link.target(0.1)
     assert patient.target == 1
@@ -69,11 +65,7 @@ async def test_processing_counts_what_is_executing_and_what_waits_there(world, c
     address, other = await world.address_of("a"), await world.address_of("b")
     keys = [f"t{i}" for i in range(3)]
     futures = world.client.map(counting.gated_task(), keys, workers=["a"], pure=False)
-
-    async def executing():
-        return bool(counting.executions)
-
-    await until(executing)
+    await counting.wait(1)
     assert await world.link.processing([address]) == 3
     assert await world.link.processing([other]) == 0
     assert await world.link.processing([address, other]) == 3
@@ -88,11 +80,7 @@ async def test_workers_that_are_gone_have_no_tasks_and_hide_none_of_the_others(w
     gone = "tcp://127.0.0.1:1"
     [future] = world.client.map(counting.gated_task(), ["t"], workers=["a"], pure=False)
     assert await world.link.processing([gone]) == 0
-
-    async def executing():
-        return bool(counting.executions)
-
-    await until(executing)
+    await counting.wait(1)
     assert await world.link.processing([gone, address]) == 1
     counting.open_gate()
     await world.gather([future])

@@ -7,7 +7,6 @@ caller's: every method may be cancelled at any checkpoint.
 from __future__ import annotations
 
 import asyncio
-import pickle
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ import anyio
 import distributed
 from attrs import frozen
 from distributed.core import rpc
+from distributed.protocol import pickle
 
 from trio_adaptive.dask.loops import CANCEL_GRACE, LoopCaller, asyncio_loop
 from trio_adaptive.decision.model import Load, WorkerName
@@ -106,7 +106,7 @@ class SchedulerLink:
 
         Args:
             target: how many workers are to stay.
-            options: more of its options; a callable ``key`` is pickled, since it runs on the scheduler.
+            options: more of its options; a callable ``key`` runs on the scheduler and may be a lambda.
         """
         key = options.get("key")
         more = {**options, "key": pickle.dumps(key) if callable(key) else key}

@@ -1,0 +1,44 @@
+"""The project's sessions: ``nox -s tests`` and its siblings. ``nox --list`` tells what there is."""
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.error_on_missing_interpreters = False
+nox.options.default_venv_backend = "venv"
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests; arguments go to pytest."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format."""
+    session.install(".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two strict type checkers, since each finds what the other does not."""
+    session.install(".[types]")
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The samples in README and documentation run, and their links lead somewhere."""
+    session.install(".[test]")
+    session.run("pytest", "tests/test_docs.py", *session.posargs)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Ours and upstream's side by side; `nox -s benchmarks -- --quick` for a look."""
+    session.install(".[test]", "psutil")
+    session.run("python", "docs/benchmarks/all.py", *session.posargs)
