@@ -11,7 +11,7 @@ can be recalled and be refused, patience in seconds, and a back-off after failed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from attrs import evolve
@@ -41,7 +41,17 @@ from trio_adaptive.decision.model import (
     UnitId,
 )
 from trio_adaptive.decision.observe import landed, observe
-from trio_adaptive.decision.state import LEAVING, Census, Floor, Hold, Question, State, take_census
+from trio_adaptive.decision.state import (
+    LEAVING,
+    Census,
+    Floor,
+    Hold,
+    Question,
+    State,
+    ended_units,
+    free_units,
+    take_census,
+)
 from trio_adaptive.decision.targets import wanted_units
 from trio_adaptive.decision.victims import forget, newest_first, nominate, whole_units
 
@@ -64,7 +74,7 @@ def _on_sample(state: State, event: Sampled) -> Step:
     census = take_census(state, sample)
     wanted = wanted_units(sample)
     final, reasons = limit(state, sample.at, wanted, census.active)
-    cleaning = tuple(unit.id for unit in census.ended)
+    cleaning = ended_units(state, sample)
     actions: tuple[Action, ...] = ()
     if cleaning:
         actions = (Cancel(cleaning),)
@@ -111,11 +121,9 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
 
 def _recallable(state: State, sample: Sample) -> tuple[UnitId, ...]:
     # Those whose drain began last have the most work left to do for us. The dead are not recalled.
-    drains = {u: f for u, f in state.flights.items() if f.kind == "drain" and f.settled is None}
-    if not drains:
-        return ()
-    alive = [unit.id for unit in sample.units if unit.state == "registered" and unit.id in drains]
-    return tuple(sorted(alive, key=lambda unit: (-drains[unit].begun, unit)))
+    drains = [(u, f) for u, f in state.flights.items() if f.kind == "drain" and f.settled is None]
+    alive = [(-f.begun, u) for u, f in drains if u in sample.by_id and sample.by_id[u].state == "registered"]
+    return tuple(unit for _, unit in sorted(alive))
 
 
 def _name_units(state: State, number: int) -> tuple[State, tuple[UnitId, ...]]:
@@ -130,11 +138,12 @@ def _shrink(
     ticks = sample.cause == "interval"
     if not ticks and not state.nominations:
         return state, (), ""
-    pending, leave = _leavers(census, final)
+    pending, leave = _leavers(state, sample, census, final)
     if not pending and not leave:
         return forget(evolve(state, question=None)), (), f"{census.doubtful} may not come, so none leaves yet"
-    if not leave or not census.registered:
-        return _close(evolve(state, question=None), census, pending, sample.at, ticks=ticks)
+    if not leave or not free_units(state, sample, "registered"):
+        state = evolve(state, question=None)
+        return _close(state, census, pending, (), sample.at, ticks=ticks)
     if state.question is not None:
         return state, (), "waiting for the scheduler's suggestion"
     number = state.questions_asked + 1
@@ -142,12 +151,12 @@ def _shrink(
     return state, (Suggest(number, final * sample.unit_size),), ""
 
 
-def _leavers(census: Census, final: int) -> tuple[tuple[UnitId, ...], int]:
+def _leavers(state: State, sample: Sample, census: Census, final: int) -> tuple[list[UnitId], int]:
     """The pending units to take back, and how many registered ones are to leave beside them."""
     # Who may turn out not to come is no reason for another one to go.
     excess = max(0, census.active - census.doubtful - final)
-    pending = tuple(unit.id for unit in newest_first(census.pending)[:excess])
-    return pending, excess - len(pending)
+    pending = newest_first(free_units(state, sample, "requested"))[:excess]
+    return [unit.id for unit in pending], excess - len(pending)
 
 
 def _on_suggestion(state: State, event: Suggested) -> Step:
@@ -162,21 +171,27 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
     census = take_census(state, sample)
     wanted = wanted_units(sample)
     final, reasons = limit(state, event.at, wanted, census.active)
-    pending, leave = _leavers(census, final)
-    named = (*pending, *whole_units(event.workers, census.registered)[:leave])
-    state, actions, note = _close(state, census, named, event.at, ticks=question.ticks)
+    pending, leave = _leavers(state, sample, census, final)
+    chosen = whole_units(event.workers, free_units(state, sample, "registered"))[:leave]
+    state, actions, note = _close(state, census, pending, chosen, event.at, ticks=question.ticks)
     decision = Decision(event.at, wanted, final, census.active, reasons, actions, note)
     return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
 
 
 def _close(
-    state: State, census: Census, named: tuple[UnitId, ...], now: float, *, ticks: bool
+    state: State,
+    census: Census,
+    pending: Sequence[UnitId],
+    registered: Sequence[UnitId],
+    now: float,
+    *,
+    ticks: bool,
 ) -> tuple[State, tuple[Action, ...], str]:
     forced = max(0.0, census.active - state.maximum)
-    state, due = nominate(state, named, now, ticks=ticks, forced=forced)
-    pending = {unit.id for unit in census.pending}
-    cancelled = tuple(unit for unit in due if unit in pending)
-    drained = tuple(unit for unit in due if unit not in pending)
+    state, due = nominate(state, [*pending, *registered], now, ticks=ticks, forced=forced)
+    not_here = set(pending)
+    cancelled = tuple(unit for unit in due if unit in not_here)
+    drained = tuple(unit for unit in due if unit not in not_here)
     actions: list[Action] = []
     if cancelled:
         actions.append(Cancel(cancelled))
@@ -233,22 +248,15 @@ def counts(state: State, sample: Sample | None) -> Counts:
     """Units by state, for records and the status: Dask's three sets, what leaves, and what works."""
     if sample is None:
         return Counts()
-    plan = requested = observed = draining = 0
-    for unit in sample.units:
-        if unit.state == "registered":
-            flight = state.flights.get(unit.id)
-            observed += 1
-            draining += flight is not None and flight.kind in LEAVING
-        elif unit.state == "requested":
-            requested += 1
-        elif unit.state == "planned":
-            plan += 1
+    registered = sample.by_state.get("registered", 0)
+    requested = sample.by_state.get("requested", 0)
+    leaving = [unit for unit, flight in state.flights.items() if flight.kind in LEAVING - {"cancel"}]
     return Counts(
-        plan + requested + observed,
-        requested + observed,
-        observed,
-        draining,
-        min(observed, -(-sample.busy // sample.unit_size)),
+        plan=registered + requested + sample.by_state.get("planned", 0),
+        requested=registered + requested,
+        observed=registered,
+        draining=sum(u in sample.by_id and sample.by_id[u].state == "registered" for u in leaving),
+        busy=min(registered, -(-sample.busy // sample.unit_size)),
     )
 
 

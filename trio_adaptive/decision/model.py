@@ -6,6 +6,10 @@ Only frozen values live here. Times are seconds on the runtime's monotonic clock
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from operator import attrgetter
 from typing import Literal, NewType, TypeAlias
 
 from attrs import field, frozen
@@ -89,22 +93,35 @@ class Sample:
     units: tuple[Unit, ...]
     load: Load
 
-    @property
+    # Each is one pass over what may be a hundred thousand units, and made at most once.
+
+    @cached_property
+    def by_id(self) -> Mapping[UnitId, Unit]:
+        """The units by their names."""
+        return {unit.id: unit for unit in self.units}
+
+    @cached_property
+    def by_state(self) -> Mapping[UnitState, int]:
+        """How many units are in each state."""
+        return Counter(map(attrgetter("state"), self.units))
+
+    @cached_property
     def unit_size(self) -> int:
         """Workers in a whole unit, the largest seen; 1 while nothing exists."""
-        return max((unit.size for unit in self.units), default=1)
+        return max(map(attrgetter("size"), self.units), default=1)
 
-    @property
+    @cached_property
     def busy(self) -> int:
         """Registered workers with work.
 
         Tasks are spread evenly, so that there are as many as there are tasks, or all. Where nobody says how many
         tasks there are, it is those in units that were executing at their last heartbeat.
         """
-        registered = [unit for unit in self.units if unit.state == "registered"]
         if self.load.processing is None:
-            return sum(unit.size for unit in registered if unit.executing)
-        return min(self.load.processing, sum(unit.size for unit in registered))
+            return sum(unit.size for unit in self.units if unit.state == "registered" and unit.executing)
+        if self.load.processing == 0 or self.unit_size == 1:
+            return min(self.load.processing, self.by_state.get("registered", 0))
+        return min(self.load.processing, sum(u.size for u in self.units if u.state == "registered"))
 
 
 # Actions: what the runtime is asked to do. Each becomes a child task with a deadline of its own.

@@ -27,13 +27,10 @@ BACK: frozenset[Result] = frozenset({"refused", "recalled"})
 
 def observe(state: State, sample: Sample) -> State:
     """The state after a look: flights that have landed, start-up times, failures, what has expired."""
-    present = {unit.id: unit for unit in sample.units}
-    state = _land(state, sample, present)
-    state = _register(state, sample, present)
-    gone = state.nominations.keys() - present.keys()
+    state = _register(_land(state, sample), sample)
     nominations = state.nominations
-    if gone:
-        nominations = {u: n for u, n in nominations.items() if u not in gone}
+    if nominations and nominations.keys() - sample.by_id.keys():
+        nominations = {u: n for u, n in nominations.items() if u in sample.by_id}
     floors = state.floors
     if floors:
         floors = tuple(floor for floor in floors if floor.until > sample.at)
@@ -41,8 +38,8 @@ def observe(state: State, sample: Sample) -> State:
     return evolve(state, sample=sample, nominations=nominations, floors=floors, hold=hold)
 
 
-def _land(state: State, sample: Sample, present: dict[UnitId, Unit]) -> State:
-    over = {unit for unit, flight in state.flights.items() if _is_over(flight, sample, shown=unit in present)}
+def _land(state: State, sample: Sample) -> State:
+    over = {u for u, flight in state.flights.items() if _is_over(flight, sample, shown=u in sample.by_id)}
     return state.without_flights(over)
 
 
@@ -56,14 +53,14 @@ def _is_over(flight: Flight, sample: Sample, *, shown: bool) -> bool:
     return not shown or sample.begun > flight.settled
 
 
-def _register(state: State, sample: Sample, present: dict[UnitId, Unit]) -> State:
+def _register(state: State, sample: Sample) -> State:
     if not state.launched_at:
         return state
     startups: list[float] = []
     waiting: dict[UnitId, float] = {}
     broken: list[Unit] = []
     for unit_id, since in state.launched_at.items():
-        unit = present.get(unit_id)
+        unit = sample.by_id.get(unit_id)
         if unit is None:
             if unit_id in state.flights:
                 waiting[unit_id] = since

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId
+from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 
 
 @frozen
@@ -55,9 +55,12 @@ class Flight:
     settled: float | None = None
 
 
-@frozen
+@frozen(cache_hash=True)
 class Nomination:
-    """A unit that could leave: since when and how many ticks in a row it has been named."""
+    """A unit that could leave: since when and how many ticks in a row it has been named.
+
+    Units that were named together share one, which is looked up once a unit: hence the hash that is kept.
+    """
 
     since: float
     count: int
@@ -145,58 +148,46 @@ LEAVING: frozenset[FlightKind] = frozenset({"cancel", "drain", "leave"})
 
 @frozen
 class Census:
-    """The units of a sample, sorted by what may be done with them; one pass over the sample.
+    """How many units there are, believing what is in flight where the sample is older.
 
     Attributes:
         existing: how many units exist or may exist, those that leave included: what ``maximum`` bounds.
-        pending: those that have been asked for and may be taken back, in the order of the sample.
-        registered: those that work and are ours to give back.
         active: how many serve or are coming to.
         doubtful: how many of these may not come: launched and not yet seen, or recalled and not yet back.
-        ended: failed and lost ones that have not been cleaned up.
     """
 
     existing: int
     active: int
     doubtful: int
-    pending: tuple[Unit, ...]
-    registered: tuple[Unit, ...]
-    ended: tuple[Unit, ...]
 
 
 def take_census(state: State, sample: Sample) -> Census:
-    """Sort the units of a sample, believing what is in flight where the sample is older."""
+    """Count the units of a sample; beyond the counting by state it costs no more than there are flights."""
+    by_state = sample.by_state
+    active = sum(by_state.get(serving, 0) for serving in SERVING)
+    existing = len(sample.units) - sum(by_state.get(ended, 0) for ended in ENDED)
+    unseen = recalled = 0
+    for unit_id, flight in state.flights.items():
+        unit = sample.by_id.get(unit_id)
+        if unit is None:
+            unseen += flight.kind == "launch"
+        elif unit.state in SERVING:
+            active -= flight.kind in LEAVING
+            recalled += flight.kind == "recall"
+    return Census(existing + unseen, active + unseen, recalled + unseen)
+
+
+def free_units(state: State, sample: Sample, unit_state: UnitState) -> list[Unit]:
+    """Our units in this state for which nothing is in flight, in the order of the sample."""
+    if not sample.by_state.get(unit_state):
+        return []
     flights = state.flights
-    existing = active = recalled = 0
-    pending: list[Unit] = []
-    registered: list[Unit] = []
-    ended: list[Unit] = []
-    seen_launches = 0
-    for unit in sample.units:
-        flight = flights.get(unit.id) if flights else None
-        if flight is not None and flight.kind == "launch":
-            seen_launches += 1
-        if unit.state in ENDED:
-            if flight is None or flight.kind == "launch":
-                ended.append(unit)
-            continue
-        existing += 1
-        if unit.state not in SERVING or (flight is not None and flight.kind in LEAVING):
-            continue
-        active += 1
-        recalled += flight is not None and flight.kind == "recall"
-        if not unit.ours or flight is not None:
-            continue
-        if unit.state == "registered":
-            registered.append(unit)
-        elif unit.state == "requested":
-            pending.append(unit)
-    unseen = sum(flight.kind == "launch" for flight in flights.values()) - seen_launches
-    return Census(
-        existing=existing + unseen,
-        active=active + unseen,
-        doubtful=recalled + unseen,
-        pending=tuple(pending),
-        registered=tuple(registered),
-        ended=tuple(ended),
-    )
+    return [u for u in sample.units if u.state == unit_state and u.ours and u.id not in flights]
+
+
+def ended_units(state: State, sample: Sample) -> tuple[UnitId, ...]:
+    """Failed and lost units that nobody is cleaning up."""
+    if not any(sample.by_state.get(ended) for ended in ENDED):
+        return ()
+    flying = {unit for unit, flight in state.flights.items() if flight.kind != "launch"}
+    return tuple(u.id for u in sample.units if u.state in ENDED and u.id not in flying)

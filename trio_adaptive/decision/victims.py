@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import evolve
 
@@ -23,10 +23,9 @@ def whole_units(suggested: Sequence[WorkerName], candidates: Sequence[Unit]) -> 
     rank = {worker: position for position, worker in enumerate(suggested)}
     complete: list[tuple[int, UnitId]] = []
     for unit in candidates:
-        positions = [rank.get(worker) for worker in unit.workers]
-        known = [position for position in positions if position is not None]
-        if known and len(known) == len(positions):
-            complete.append((max(known), unit.id))
+        positions = [rank[worker] for worker in unit.workers if worker in rank]
+        if positions and len(positions) == len(unit.workers):
+            complete.append((max(positions), unit.id))
     complete.sort()
     return [unit for _, unit in complete]
 
@@ -44,31 +43,25 @@ def nominate(
         forced: how many have to leave because the size is above the maximum: for the first so many of those named,
             being idle for long is no condition.
     """
-    counted = {unit: _renominated(state.nominations, unit, now, ticks=ticks) for unit in named}
+    again = {before: evolve(before, count=before.count + ticks) for before in {*state.nominations.values()}}
+    first = Nomination(since=now, count=int(ticks))
+    nominations = state.nominations
+    counted = {unit: again[nominations[unit]] if unit in nominations else first for unit in named}
     if not ticks:
         counted = {unit: nomination for unit, nomination in counted.items() if nomination.count}
         return evolve(state, nominations=counted), ()
+    rules = state.rules
+    in_a_row = {n for n in counted.values() if n.count >= rules.wait_count}
+    # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
+    long_enough = {n for n in in_a_row if now - n.since + rules.interval / 10 >= state.patience}
     due = tuple(
         unit
         for position, (unit, nomination) in enumerate(counted.items())
-        if _due(state, nomination, now, 0.0 if position < forced else state.patience)
+        if nomination in (in_a_row if position < forced else long_enough)
     )
     for unit in due:
         del counted[unit]
     return evolve(state, nominations=counted), due
-
-
-def _renominated(
-    nominations: Mapping[UnitId, Nomination], unit: UnitId, now: float, *, ticks: bool
-) -> Nomination:
-    before = nominations.get(unit, Nomination(since=now, count=0))
-    return evolve(before, count=before.count + ticks)
-
-
-def _due(state: State, nomination: Nomination, now: float, patience: float) -> bool:
-    # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
-    waited = now - nomination.since + state.rules.interval / 10
-    return nomination.count >= state.rules.wait_count and waited >= patience
 
 
 def forget(state: State, units: Collection[UnitId] | None = None) -> State:
