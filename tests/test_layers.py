@@ -191,7 +191,10 @@ def test_an_import_from_above_is_found(module, source, line):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("decision.model", "import math\nfrom trio_adaptive.decision import model\nfrom trio_adaptive import errors"),
+        (
+            "decision.model",
+            "import math\nfrom trio_adaptive.decision import model\nfrom trio_adaptive import errors",
+        ),
         ("decision.model", "from . import model\nfrom ..errors import Mistake"),
         ("clusters.base", "from trio_adaptive.dask import link\nimport time"),
         ("dask.dropin", "from trio_adaptive.runtime.adaptive import adaptive"),
@@ -210,7 +213,9 @@ def test_a_module_without_a_room_is_named():
 
 def test_importing_the_package_is_light():
     script = f"import sys, {PACKAGE}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT.parent, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT.parent, check=True
+    )
     loaded = set(done.stdout.split())
     assert PACKAGE in loaded
     assert not loaded & BANNED_AT_IMPORT

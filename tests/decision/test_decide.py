@@ -54,6 +54,13 @@ def test_does_not_launch_again_what_the_look_was_too_early_to_see():
     assert core.look(3, fleet("new-0", "new-1", state="requested"), 2) == ()
 
 
+def test_a_launch_that_a_look_shows_has_been_seen():
+    core = Core()
+    core.look(0, (), 1)
+    core.finish(1.5, "launch", ["new-0"])
+    assert core.look(2, fleet("new-0", state="requested"), 0, begun=1) == (Cancel(ids("new-0")),)
+
+
 def test_a_look_that_began_when_the_launch_ended_may_have_missed_it():
     core = Core()
     core.look(0, (), 1)
@@ -172,6 +179,31 @@ def test_wake_ups_do_not_count_as_ticks():
     assert core.step(3, pending, 0) == (Cancel(ids("p")),)
 
 
+def test_wake_ups_between_ticks_make_no_difference_to_the_count():
+    core = Core(PATIENT)
+    pending = fleet("p", state="requested")
+    core.step(1, pending, 0)
+    for i in range(1, 9):
+        assert core.step(1 + i / 10, pending, 0, cause="wake-up") == ()
+    assert core.step(2, pending, 0) == ()
+    assert core.step(3, pending, 0) == (Cancel(ids("p")),)
+
+
+def test_only_a_tick_ends_the_patience():
+    core = Core(Rules(interval=1, wait_count=1, idle_timeout=2))
+    pending = fleet("p", state="requested")
+    assert core.step(0, pending, 0) == ()
+    assert core.step(1, pending, 0) == ()
+    assert core.step(2.5, pending, 0, cause="wake-up") == ()
+    assert core.step(3, pending, 0) == (Cancel(ids("p")),)
+
+
+def test_wake_ups_ask_nothing_while_nobody_is_named():
+    core = Core()
+    assert core.look(0, fleet("a", "b"), 1, cause="wake-up") == ()
+    assert core.state.question is None
+
+
 def test_wake_ups_forget():
     core = Core(PATIENT)
     pending = fleet("p", state="requested")
@@ -208,6 +240,14 @@ def test_no_answer_is_an_error_in_the_record_and_is_asked_again():
     assert core.feed(Suggested(0.5, 1, None, "timed out")) == ()
     assert core.last.error == "timed out"
     assert core.look(1, units, 1) == (Suggest(2, target=1),)
+
+
+def test_growing_takes_a_question_back():
+    core = Core()
+    core.look(0, fleet("a", "b"), 1)
+    core.look(1, fleet("a", "b"), 3)
+    assert core.feed(Suggested(1.5, 1, (WorkerName("a"),))) == ()
+    assert core.last.error == "answer to an older question"
 
 
 @pytest.mark.parametrize(
@@ -386,7 +426,7 @@ def test_units_that_fail_together_are_one_failure():
 
 
 def test_a_registration_ends_the_back_off():
-    core = Core(Rules(retry_delay=60))
+    core = Core(Rules(retry_delay=60, retry_delay_max=1000))
     core.look(0, (), 2)
     core.finish(0, "launch", ["new-0"])
     core.finish(1, "launch", ["new-1"], "failed", "no")
@@ -399,7 +439,7 @@ def test_a_registration_ends_the_back_off():
 
 def test_lost_units_are_replaced_at_once_and_cleaned_up():
     # dask/distributed#3168: also when all of them are lost together.
-    core = Core(PATIENT)
+    core = Core(PATIENT, maximum=2)
     core.look(0, fleet("a", "b"), 2)
     dead = (unit("a", "lost"), unit("b", "lost"))
     assert core.look(1, dead, 2, cause="wake-up") == (Cancel(ids("a", "b")), Launch(ids("new-0", "new-1")))
@@ -442,6 +482,22 @@ def test_a_draining_unit_no_longer_counts(draining):
     core, units = draining
     assert core.look(2, units, 2) == ()
     assert counts(core.state, core.state.sample) == Counts(4, 4, 4, draining=2, busy=2)
+
+
+def test_a_draining_unit_is_not_drained_again(draining):
+    core, units = draining
+    core.look(2, units, 1)
+    assert core.feed(Suggested(2, 2 + 1, rank(units, 0))) == (Drain(ids("a")),)
+
+
+def test_a_unit_that_is_being_taken_back_no_longer_counts():
+    core = Core()
+    pending = fleet("p", "q", state="requested")
+    assert core.look(0, pending, 1) == (Cancel(ids("q")),)
+    assert core.look(1, pending, 1) == ()
+    core.finish(1.5, "cancel", ["q"])
+    assert core.look(2, pending, 1, begun=1) == ()
+    assert core.look(3, pending, 1) == (Cancel(ids("q")),)  # the cluster has it still
 
 
 def test_recalls_before_it_launches(draining):
@@ -496,7 +552,7 @@ def test_a_refused_drain_puts_the_unit_back_into_service():
     core.step(0, units, 1)
     core.finish(0.5, "drain", ["a"], "refused", "holds the only copy of x")
     assert core.last.outcome.detail == "holds the only copy of x"
-    assert core.look(1, units, 2) == ()
+    assert core.look(1, units, 2, begun=0.2) == ()
 
 
 def test_after_a_drain_that_was_given_up_a_new_look_decides():
@@ -508,12 +564,13 @@ def test_after_a_drain_that_was_given_up_a_new_look_decides():
     assert core.step(2.5, units, 2, cause="interval") == (Drain(ids("a")),)
 
 
-def test_a_drain_that_was_given_up_after_the_look_began_is_not_yet_undone():
+@pytest.mark.parametrize("begun", [1.5, 2])
+def test_a_drain_that_was_given_up_after_the_look_began_is_not_yet_undone(begun):
     core = Core()
     units = fleet("a", "b", "c")
     core.step(0, units, 2)
     core.finish(2, "drain", ["a"], "timed out", "no answer in 60 s")
-    assert core.look(2.5, units, 2, begun=1.5) == ()
+    assert core.look(2.5, units, 2, begun=begun) == ()
     assert core.last.decision.active == 2
 
 
@@ -598,6 +655,19 @@ def test_new_limits_take_effect_with_the_next_look():
     core.look(2, (*units, unit("new-0")), 0)
     assert core.reasons == [("minimum", 0, 3)]
     assert core.state.maximum == 3
+
+
+def test_a_request_takes_nothing_away():
+    core = Core()
+    core.feed(AddRequest(0, 2))
+    assert core.look(1, fleet("a", "b", "c"), 3) == ()
+    assert core.reasons == []
+
+
+def test_the_maximum_has_the_last_word():
+    core = Core(minimum=5, maximum=3)
+    assert len(of_kind(core.look(0, (), 0), Launch)) == 3
+    assert core.reasons == [("minimum", 0, 5), ("maximum", 5, 3)]
 
 
 def test_a_failed_look_holds_and_patience_begins_anew():

@@ -6,8 +6,9 @@ which may choose any worker: a unit is drained first and then given to ``scale_d
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ class DaskCluster:
         self._link = link
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
+        self._working: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
@@ -82,6 +84,9 @@ class DaskCluster:
             self._given.update(
                 {str(planned.own_name): unit for planned, unit in zip(fresh, units, strict=False)}
             )
+            await self._to_its_end(started(answer))
+
+        async def started(answer: Any) -> None:
             if inspect.isawaitable(answer):
                 await answer
             if inspect.isawaitable(self._cluster):
@@ -151,14 +156,33 @@ class DaskCluster:
         async def scale_down() -> None:
             going = [planned for planned in self._plan() if self._id(planned) in units]
             if going:
-                answer = self._cluster.scale_down([planned.own_name for planned in going])
-                if inspect.isawaitable(answer):
-                    await answer
+                await self._to_its_end(closed([planned.own_name for planned in going]))
             for planned in going:
                 self._errors.pop(self._id(planned), None)
                 self._given.pop(str(planned.own_name), None)
 
+        async def closed(names: list[Any]) -> None:
+            answer = self._cluster.scale_down(names)
+            if inspect.isawaitable(answer):
+                await answer
+
         await self._awaited("scale_down", scale_down)
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for what the cluster does; being cancelled ends the waiting only. Runs on the cluster's loop.
+
+        All who wait for a ``SpecCluster`` share one task. Cancelling it either loses the workers that it is starting or
+        leaves the cluster waiting for a cancelled task for good.
+        """
+        task = asyncio.ensure_future(work)
+        self._working.add(task)
+        task.add_done_callback(self._worked)
+        await asyncio.shield(task)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # marked as seen: whoever waited for it may have gone
 
     async def _on_loop(self, what: str, function: Callable[[], Any]) -> Any:
         self._check_open()

@@ -27,7 +27,14 @@ def foreign_errors(what: str) -> Generator[None]:
     except TimeoutError as error:
         raise CallTimedOut(f"{what} timed out: {error}") from error
     except Exception as error:
-        raise ClusterError(f"{what} raised {type(error).__name__}: {error}") from error
+        raise ClusterError(f"{what} raised {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    words = f"{type(error).__name__}: {error}"
+    cause = error.__cause__
+    # A wrapper such as "the worker failed to start" does not tell what is wrong.
+    return words if cause is None else f"{words} (from {type(cause).__name__}: {cause})"
 
 
 async def call_foreign(
@@ -44,5 +51,8 @@ async def call_foreign(
     with foreign_errors(what):
         if inspect.iscoroutinefunction(function):
             return await function(*arguments)
-        result = await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=limiter)
+        # In a tuple, since trio takes a coroutine that comes out of a thread for a mistake.
+        (result,) = await anyio.to_thread.run_sync(
+            lambda: (function(*arguments),), abandon_on_cancel=True, limiter=limiter
+        )
         return await result if inspect.isawaitable(result) else result

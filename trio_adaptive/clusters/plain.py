@@ -32,6 +32,8 @@ class PlainCluster:
         self._changing = anyio.Lock()
         self._believed: list[UnitId] = []
         self._given: dict[UnitId, UnitId] = {}
+        self._before: frozenset[UnitId] = frozenset()
+        self._launching: Sequence[UnitId] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +46,7 @@ class PlainCluster:
                 return tuple(Unit(unit, "registered", (WorkerName(unit),)) for unit in self._believed)
             requested = self._names("requested")
             observed = self._names("observed")
+        self._give_names(plan)
         requested = plan if requested is None else requested
         observed = requested if observed is None else observed
         ids = {name: unit for unit, name in self._given.items()}
@@ -75,12 +78,18 @@ class PlainCluster:
             async with self._changing:
                 before = self._names("plan")
                 size = len(self._believed) if before is None else len(before) + len(units)
-                await self._call("scale", self._cluster.scale, size)
-                if before is not None:
-                    self._give_names(units, before)
-        finally:
-            if self._names("plan") is not None:
-                self._believed = [unit for unit in self._believed if unit not in units]
+                self._before, self._launching = frozenset(before or ()), units
+                try:
+                    await self._call("scale", self._cluster.scale, size)
+                finally:
+                    self._give_names(self._names("plan") or ())
+                    self._launching = ()
+        except BaseException:
+            # Where sizes are all that there is, repeating the call does no harm; believing in it does.
+            self._forget(units)
+            raise
+        if before is not None:
+            self._forget(units)
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
         await self._close(units)
@@ -111,10 +120,15 @@ class PlainCluster:
             for unit in units:
                 self._given.pop(unit, None)
 
-    def _give_names(self, units: Sequence[UnitId], before: Sequence[UnitId]) -> None:
-        after = self._names("plan") or []
-        fresh = [name for name in after if name not in before]
-        self._given.update(zip(units, fresh, strict=False))
+    def _forget(self, units: Sequence[UnitId]) -> None:
+        self._believed = [unit for unit in self._believed if unit not in units]
+
+    def _give_names(self, plan: Sequence[UnitId]) -> None:
+        """Call what is new in the plan by our names; it may turn up at any moment of a launch."""
+        taken = self._before.union(self._given.values())
+        fresh = [name for name in plan if name not in taken]
+        nameless = [unit for unit in self._launching if unit not in self._given]
+        self._given.update(zip(nameless, fresh, strict=False))
 
     def _names(self, attribute: str) -> list[UnitId] | None:
         """The names in one of the object's sets, in a fixed order; None where it has no such set."""

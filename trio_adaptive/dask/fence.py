@@ -31,7 +31,10 @@ RENEW: Final = 5.0
 again) lifts it."""
 
 RESTORE_TIMEOUT: Final = 5.0
-"""How long giving a worker back to service may take when the drain is being cancelled, in seconds."""
+"""How long giving a worker back to service may take when the drain is cancelled or refused, in seconds."""
+
+CONFIRM: Final = 0.5
+"""How long a worker may take to confirm that it is back in service before it is tried again, in seconds."""
 
 _stimuli = itertools.count()
 
@@ -111,28 +114,34 @@ async def _after_refusal(link: SchedulerLink, addresses: Sequence[str]) -> None:
     The refused retirement has told the worker itself to close gracefully, and restores only the status from before,
     which was our fence. So the fence is lifted and the workers are retired once more: the second refusal restores
     ``running`` on both sides. Tasks that arrive in between wait on the worker for that moment.
+
+    The worker repeats every status on its own line. One of the first refusal that comes late sets the fence again, and
+    is then what the second one restores: hence until it is known to have served.
     """
     present = {info.address for info in (await link.roster(refresh=True)).values()}
-    here = [address for address in addresses if address in present]
-    if not here:
-        return
-    await set_status(link, here, "running")
-    emptied = await link.retire(here, close=False)
-    if emptied:  # a recipient has turned up meanwhile
-        await link.retire(sorted(emptied), close=True)
-    kept = sorted(set(here) - emptied)
+    kept = [address for address in addresses if address in present]
+    # Shielded, since nobody else would give them back.
+    with anyio.move_on_after(RESTORE_TIMEOUT, shield=True):
+        fenced = kept
+        while fenced:
+            await set_status(link, fenced, "running")
+            emptied = await link.retire(fenced, close=False)
+            if emptied:  # a recipient has turned up meanwhile
+                await link.retire(sorted(emptied), close=True)
+                kept = [address for address in kept if address not in emptied]
+            fenced = await _still_fenced(link, kept)
     if kept:
-        await _until_in_service(link, kept)
         raise DrainRefused(
             f"the scheduler keeps {', '.join(kept)}: data that only this worker has fits on no other worker"
         )
 
 
-async def _until_in_service(link: SchedulerLink, addresses: Sequence[str]) -> None:
-    # The worker confirms its new status to the scheduler on its own line; until then it looks fenced.
-    with anyio.move_on_after(RESTORE_TIMEOUT):
-        while True:
-            roster = await link.roster(refresh=True)
-            if not any(w.status == "closing_gracefully" for w in roster.values() if w.address in addresses):
-                return
-            await anyio.sleep(POLL)
+async def _still_fenced(link: SchedulerLink, addresses: Sequence[str]) -> list[str]:
+    """Those of the workers that do not confirm within `CONFIRM` that they are back in service."""
+    end = anyio.current_time() + CONFIRM
+    while True:
+        workers = (await link.roster(refresh=True)).values()
+        fenced = [w.address for w in workers if w.address in addresses and w.status == "closing_gracefully"]
+        if not fenced or anyio.current_time() >= end:
+            return fenced
+        await anyio.sleep(POLL)

@@ -154,7 +154,9 @@ def scheduler_errors(what: str, address: str) -> Generator[None]:
     except TimeoutError as error:
         raise CallTimedOut(f"{what} on {address} did not answer in time") from error
     except OSError as error:  # distributed's CommClosedError is one
-        raise SchedulerUnreachable(f"{what} on {address}: {str(error) or type(error).__name__}") from error
+        # It often says no more than that a call was tried; what has happened is its cause.
+        reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        raise SchedulerUnreachable(f"{what} on {address}: {str(reason) or type(reason).__name__}") from error
     except Exception as error:
         raise ClusterError(f"{what} on {address} failed: {type(error).__name__}: {error}") from error
 

@@ -145,7 +145,8 @@ def _shrink(
         state = evolve(state, question=None)
         return _close(state, census, pending, (), sample.at, ticks=ticks)
     if state.question is not None:
-        return state, (), "waiting for the scheduler's suggestion"
+        asked = evolve(state.question, ticks=state.question.ticks or ticks)
+        return evolve(state, question=asked), (), "waiting for the scheduler's suggestion"
     number = state.questions_asked + 1
     state = evolve(state, question=Question(number, ticks), questions_asked=number)
     return state, (Suggest(number, final * sample.unit_size),), ""

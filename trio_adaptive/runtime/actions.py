@@ -71,6 +71,7 @@ class Actions:
     tasks: TaskGroup
     _flights: set[_Flight] = field(factory=set)
     _drains: dict[UnitId, _Flight] = field(factory=dict)
+    _questions: set[anyio.CancelScope] = field(factory=set)
     _landed: anyio.Event = field(factory=anyio.Event)
 
     def start(self, action: Action) -> None:
@@ -89,9 +90,16 @@ class Actions:
                 for unit in units:
                     self._recall(unit)
             case Suggest(question=question, target=target):
-                self.tasks.start_soon(self._suggest, question, target)
+                scope = anyio.CancelScope()
+                self._questions.add(scope)
+                self.tasks.start_soon(self._suggest, scope, question, target)
             case _:
                 assert_never(action)
+
+    def drop_questions(self) -> None:
+        """Wait no longer for suggestions."""
+        for scope in self._questions:
+            scope.cancel()
 
     def recall_drains(self) -> None:
         """Give back to service whatever still can be."""
@@ -160,13 +168,16 @@ class Actions:
             return "timed out", f"did not end within {flight.timeout:g} s"
         return "timed out", "adapting ended first"
 
-    async def _suggest(self, question: int, target: int) -> None:
+    async def _suggest(self, scope: anyio.CancelScope, question: int, target: int) -> None:
         workers: tuple[WorkerName, ...] | None = None
         error = f"no suggestion within {self.settings.call_timeout:g} s"
-        with anyio.move_on_after(self.settings.call_timeout):
-            try:
+        scope.deadline = anyio.current_time() + self.settings.call_timeout
+        try:
+            with scope:
                 workers = tuple(await self.suggest(target))
                 error = ""
-            except ClusterError as failure:
-                error = str(failure)
+        except ClusterError as failure:
+            error = str(failure)
+        finally:
+            self._questions.discard(scope)
         self.inbox.send_nowait(Suggested(anyio.current_time(), question, workers, error))

@@ -19,14 +19,17 @@ async def leave(scaler: Scaler, actions: Actions, port: Cluster, settings: Setti
     The caller shields it: it is a clean-up.
     """
     scaler.step(Stop(anyio.current_time(), reason))
+    actions.drop_questions()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scaler.run)  # outcomes still become records
-        with anyio.move_on_after(settings.shutdown_timeout):
-            await actions.wait_idle()
-            await _give_back(actions, port, settings)
-            await actions.wait_idle()
-        actions.recall_drains()
-        actions.cancel_all()
+        try:
+            with anyio.move_on_after(settings.shutdown_timeout):
+                await actions.wait_idle()
+                await _give_back(actions, port, settings)
+                await actions.wait_idle()
+        finally:  # also where asyncio's own cancellation gets through the shield
+            actions.recall_drains()
+            actions.cancel_all()
         await actions.wait_idle()
         tasks.cancel_scope.cancel()
     scaler.take_waiting()
@@ -39,7 +42,7 @@ async def _give_back(actions: Actions, port: Cluster, settings: Settings) -> Non
     try:
         with anyio.fail_after(settings.call_timeout):
             units = [unit for unit in await port.look(refresh=True) if unit.ours]
-            pending, leaving = await _whom(port, units, keep)
+            pending, leaving = await _whom(actions, units, keep)
     except (ClusterError, TimeoutError):
         return  # nobody there to give them back to
     if pending:
@@ -48,12 +51,14 @@ async def _give_back(actions: Actions, port: Cluster, settings: Settings) -> Non
         actions.start(Drain(leaving))
 
 
-async def _whom(port: Cluster, units: list[Unit], keep: int) -> tuple[tuple[UnitId, ...], tuple[UnitId, ...]]:
+async def _whom(
+    actions: Actions, units: list[Unit], keep: int
+) -> tuple[tuple[UnitId, ...], tuple[UnitId, ...]]:
     registered = [unit for unit in units if unit.state == "registered"]
     pending = tuple(unit.id for unit in units if unit.state in {"requested", "failed", "lost"})
     excess = max(0, len(registered) - keep)
     if keep == 0:
         return pending, tuple(unit.id for unit in registered)
     size = max((unit.size for unit in registered), default=1)
-    names = await port.suggest(keep * size, {})
+    names = await actions.suggest(keep * size)
     return pending, tuple(whole_units(names, registered)[:excess])

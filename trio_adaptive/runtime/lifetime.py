@@ -122,6 +122,7 @@ class Lifetime:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
                         await leave(scaler, actions, port, self._settings, self._reason)
+                    self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()

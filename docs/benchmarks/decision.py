@@ -1,0 +1,194 @@
+"""What one decision costs, from 10 to 100 000 workers, without any scheduler or process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from attrs import frozen
+from common import alternating, check, progress, table
+from distributed.deploy.adaptive_core import AdaptiveCore
+
+from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.model import (
+    Drain,
+    Finished,
+    Launch,
+    Load,
+    Outcome,
+    Sample,
+    Sampled,
+    Suggest,
+    Suggested,
+    Unit,
+    UnitId,
+    WorkerName,
+)
+from trio_adaptive.decision.state import Rules, State
+
+SIZES = (10, 1_000, 10_000, 100_000)
+Step = Callable[[], object]
+
+
+@frozen
+class World:
+    """``n`` registered workers, and what the decision knew before."""
+
+    n: int
+    units: tuple[Unit, ...]
+    state: State
+
+    @classmethod
+    def of(cls, n: int) -> World:
+        names = [f"adaptive-{number}" for number in range(n)]
+        units = tuple(Unit(UnitId(name), "registered", (WorkerName(name),)) for name in names)
+        # No patience: what is superfluous goes at once, so that one decision is the whole story.
+        state = State(Rules(wait_count=1, idle_timeout=0.0), prefix="fresh")
+        state, actions, _ = decide(state, Sampled(Sample(0, 0, "interval", units, Load(n, processing=n))))
+        check(not actions, "nothing was to be done")
+        return cls(n, units, state)
+
+    def sampled(self, target: int, processing: int) -> Sampled:
+        """A look that nobody has seen yet."""
+        return Sampled(Sample(1, 1, "interval", self.units, Load(target, processing=processing)))
+
+
+def steady(world: World) -> Step:
+    """As many wanted as there are."""
+
+    def step():
+        _, actions, _ = decide(world.state, world.sampled(world.n, world.n))
+        check(not actions, "nothing was to be done")
+
+    return step
+
+
+def growing(world: World) -> Step:
+    """Twice as many wanted: each new unit gets its name."""
+
+    def step():
+        _, (action,), _ = decide(world.state, world.sampled(2 * world.n, world.n))
+        check(isinstance(action, Launch) and len(action.units) == world.n, "a launch of as many")
+
+    return step
+
+
+def shrinking(world: World) -> Step:
+    """All idle, none wanted: the look, the question, its answer, and all of them leave."""
+    answer = tuple(unit.workers[0] for unit in world.units)
+
+    def step():
+        state, (question,), _ = decide(world.state, world.sampled(0, 0))
+        check(isinstance(question, Suggest), "a question")
+        _, (action,), _ = decide(state, Suggested(1, question.question, answer))
+        check(isinstance(action, Drain) and len(action.units) == world.n, "a drain of all")
+
+    return step
+
+
+def outcome(world: World) -> Step:
+    """All are leaving, and one of them has left."""
+    flying = world.state.with_flights(tuple(unit.id for unit in world.units), "drain", 1)
+    event = Finished(Outcome(2, "drain", (world.units[0].id,), "done"))
+
+    def step():
+        state, _, _ = decide(flying, event)
+        flight = state.flights[world.units[0].id]
+        check(flight.settled == event.outcome.at, "an end")
+
+    return step
+
+
+def recalling(world: World) -> Step:
+    """All are leaving, and all are wanted again."""
+    flying = world.state.with_flights(tuple(unit.id for unit in world.units), "drain", 0.5)
+
+    def step():
+        _, (action,), _ = decide(flying, world.sampled(world.n, world.n))
+        check(len(action.units) == world.n, "a recall of all")
+
+    return step
+
+
+class Upstream(AdaptiveCore):
+    """The rule of distributed's own, on sets that are there already."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(wait_count=1)
+        self._plan = {f"adaptive-{number}" for number in range(n)}
+        self._all = list(self._plan)
+
+    plan = requested = observed = property(lambda self: self._plan)
+
+    async def target(self) -> int:
+        return len(self._plan)
+
+    async def workers_to_close(self, target: int) -> list[str]:
+        return self._all[target:]
+
+    async def scale_up(self, n) -> None: ...
+
+    async def scale_down(self, workers) -> None: ...
+
+
+async def upstream(n: int, target: int, repeat: int) -> list[float]:
+    core = Upstream(n)
+    took = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        answer = await core.recommendations(target)
+        took.append(time.perf_counter() - begun)
+        expected = {0: "down", n: "same"}.get(target, "up")
+        check(answer["status"] == expected, f"{answer['status']} instead of {expected}")
+    return took
+
+
+SITUATIONS: dict[str, tuple[Callable[[World], Step], Callable[[int], int] | None]] = {
+    "steady": (steady, lambda n: n),
+    "growing, twice as many": (growing, lambda n: 2 * n),
+    "shrinking, all leave": (shrinking, lambda _: 0),
+    "recalling, all come back": (recalling, None),
+    "one of all that leave has left": (outcome, None),
+}
+
+
+def measure(*, quick: bool) -> str:
+    """Run it; returns the results as Markdown."""
+    rounds = 2 if quick else 5
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for n in SIZES:
+        world = World.of(n)
+        repeat = max(2, min(200, 200_000 // n))
+        for round_ in range(rounds):
+            progress(f"decision, {n} workers, round {round_ + 1} of {rounds}")
+            for situation, (make, target) in SITUATIONS.items():
+                step = make(world)
+                for who in alternating(("ours", "theirs"), round_):
+                    took = found.setdefault((situation, who, n), [])
+                    if who == "ours":
+                        took += _times(step, repeat)
+                    elif target is not None:
+                        took += asyncio.run(upstream(n, target(n), repeat))
+    head = ("one decision, ms", *(f"{n:,} workers".replace(",", " ") for n in SIZES))
+    return table(head, _rows(found))
+
+
+def _times(step: Step, repeat: int) -> list[float]:
+    took = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        step()
+        took.append(time.perf_counter() - begun)
+    return took
+
+
+def _rows(found: dict[tuple[str, str, int], list[float]]) -> list[Sequence[str]]:
+    rows = []
+    for situation in SITUATIONS:
+        for who, name in (("ours", "`decide`"), ("theirs", "`AdaptiveCore.recommendations`")):
+            cells = [found[situation, who, n] for n in SIZES]
+            if all(cells):
+                rows.append((f"{situation}: {name}", *(f"{1000 * median(took):.3g}" for took in cells)))
+    return rows
