@@ -27,7 +27,12 @@ class Service:
         self.out, self.err = folder / f"{self.mark}.out", folder / f"{self.mark}.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "import sys; from trio_adaptive.cli import main; sys.exit(main())", *arguments],
+                [
+                    sys.executable,
+                    "-c",
+                    "import sys; from trio_adaptive.cli import main; sys.exit(main())",
+                    *arguments,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -56,7 +61,9 @@ class Service:
 
     def address(self) -> str:
         """The scheduler's address, once `up` has told it."""
-        lines = self.until(lambda: [ln for ln in self.output.splitlines() if ln.startswith("Scheduler")], "address")
+        lines = self.until(
+            lambda: [ln for ln in self.output.splitlines() if ln.startswith("Scheduler")], "address"
+        )
         return lines[0].split()[1]
 
     def descendants(self) -> list[int]:

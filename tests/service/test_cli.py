@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from distributed import Client
@@ -136,8 +137,7 @@ def test_a_scheduler_that_dies_ends_the_service_with_its_last_words(service):
 
 
 def _command_line(pid):
-    with open(f"/proc/{pid}/cmdline", "rb") as stream:
-        return stream.read()
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_a_worker_that_cannot_start_is_told_with_its_last_output(service):
@@ -150,7 +150,9 @@ def test_a_worker_that_cannot_start_is_told_with_its_last_output(service):
 
 
 def test_every_mistake_is_told_at_once_and_nothing_is_started(service):
-    running = service("up", "--minimum", "5", "--maximum", "2", "--interval", "soon", "--config", "/no/such.toml")
+    running = service(
+        "up", "--minimum", "5", "--maximum", "2", "--interval", "soon", "--config", "/no/such.toml"
+    )
     assert running.wait() == 2
     for part in ("3 mistakes", "minimum is 5, but maximum is 2", "'soon'", "/no/such.toml"):
         assert part in running.errors

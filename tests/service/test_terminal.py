@@ -55,7 +55,9 @@ def terminal():
 
 @pytest.fixture
 def stream(terminal):
-    with io.TextIOWrapper(os.fdopen(os.dup(terminal.theirs), "wb", buffering=0), write_through=True) as stream:
+    with io.TextIOWrapper(
+        os.fdopen(os.dup(terminal.theirs), "wb", buffering=0), write_through=True
+    ) as stream:
         yield stream
 
 
