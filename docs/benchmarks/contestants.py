@@ -189,7 +189,9 @@ def burst_by_hand(tasks) -> None:
     def start():
         for number in range(min(int(tasks), MAXIMUM)):
             filled = template.fill(address, UnitId(f"by-hand-{number}"))
-            workers.append(subprocess.Popen(filled, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            # A session each, as ours have: where sessions share the processors evenly, it makes a difference.
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            workers.append(subprocess.Popen(filled, start_new_session=True, **silent))
 
     try:
         address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)

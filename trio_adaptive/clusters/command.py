@@ -17,12 +17,13 @@ from anyio.abc import TaskGroup
 from attrs import define, field
 
 from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
-from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterError
 
 OUTPUT_SHOWN = 2000
@@ -44,11 +45,11 @@ class _Process:
     failure: str = ""
 
 
-class CommandCluster:
+class CommandCluster(LinkedCluster):
     """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted."""
 
     def __init__(self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup) -> None:
-        self._link = link
+        super().__init__(link)
         self._template = template
         self._tasks = tasks
         self._processes: dict[UnitId, _Process] = {}
@@ -70,18 +71,7 @@ class CommandCluster:
         known = {name for unit in self._processes for name in self._template.worker_names(unit)}
         self._leftovers &= roster.keys()
         known |= self._leftovers
-        strangers = (info for name, info in roster.items() if name not in known)
-        units += [
-            Unit(UnitId(info.name), "registered", (info.name,), executing=info.executing, ours=False)
-            for info in strangers
-        ]
-        return tuple(units)
-
-    async def target(self, target_duration: float) -> Load:
-        return await self._link.target(target_duration)
-
-    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
-        return await self._link.suggest(target, options)
+        return (*units, *strangers(roster, known))
 
     async def launch(self, units: Sequence[UnitId]) -> None:
         begun = anyio.current_time()
@@ -111,9 +101,7 @@ class CommandCluster:
         if process is None:
             committed()
             return
-        roster = await self._link.roster(refresh=True)
-        names = self._template.worker_names(unit)
-        addresses = [roster[name].address for name in names if name in roster]
+        addresses = await self._addresses(self._template.worker_names(unit))
         if addresses:
             await drain(self._link, addresses, committed)
         else:

@@ -17,10 +17,11 @@ from distributed.core import Status
 
 from trio_adaptive.clusters.base import Wake
 from trio_adaptive.clusters.foreign import foreign_errors
+from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
-from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed
 
 ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
@@ -43,12 +44,12 @@ class _Planned:
     failed: bool
 
 
-class DaskCluster:
+class DaskCluster(LinkedCluster):
     """The port for one cluster object. Made by `open_dask_cluster`."""
 
     def __init__(self, cluster: Any, link: SchedulerLink) -> None:
+        super().__init__(link)
         self._cluster = cluster
-        self._link = link
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
         self._working: set[asyncio.Task[None]] = set()
@@ -62,18 +63,7 @@ class DaskCluster:
         roster = await self._link.roster(refresh=refresh)
         units = [self._unit(planned, roster) for planned in plan]
         known = {name for planned in plan for name in planned.workers}
-        strangers = (info for name, info in roster.items() if name not in known)
-        units += [
-            Unit(UnitId(info.name), "registered", (info.name,), executing=info.executing, ours=False)
-            for info in strangers
-        ]
-        return tuple(units)
-
-    async def target(self, target_duration: float) -> Load:
-        return await self._link.target(target_duration)
-
-    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
-        return await self._link.suggest(target, options)
+        return (*units, *strangers(roster, known))
 
     async def launch(self, units: Sequence[UnitId]) -> None:
         async def scale() -> None:
@@ -103,9 +93,8 @@ class DaskCluster:
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         plan = await self._on_loop("its plan", self._plan)
-        roster = await self._link.roster(refresh=True)
         names = [name for planned in plan if self._id(planned) == unit for name in planned.workers]
-        addresses = [roster[name].address for name in names if name in roster]
+        addresses = await self._addresses(names)
         if addresses:
             await drain(self._link, addresses, committed)
         else:

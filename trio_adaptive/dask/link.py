@@ -95,11 +95,16 @@ class SchedulerLink:
 
     async def target(self, target_duration: float) -> Load:
         """The scheduler's ``adaptive_target``: how many workers its work asks for, and how much they have to do."""
-        answer = await self.ask("adaptive_target", target_duration=target_duration)
-        states: dict[str, dict[str, int]] = await self.ask("get_task_prefix_states")
+
+        async def both() -> tuple[int, dict[str, dict[str, int]]]:
+            target = self._rpc.adaptive_target(target_duration=target_duration)
+            return tuple(await asyncio.gather(target, self._rpc.get_task_prefix_states()))
+
+        with scheduler_errors("adaptive_target", self.address):
+            wanted, states = await self.caller.call(both)
         processing = sum(prefix.get("processing", 0) for prefix in states.values())
         why = f"the scheduler asks for it, to have the work done in {target_duration:g} s"
-        return Load(int(answer), why, processing)
+        return Load(int(wanted), why, processing)
 
     async def suggest(self, target: int, options: Mapping[str, Any]) -> list[WorkerName]:
         """The scheduler's ``workers_to_close``, best candidate first.

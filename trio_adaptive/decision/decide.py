@@ -55,6 +55,8 @@ from trio_adaptive.decision.state import (
 from trio_adaptive.decision.targets import wanted_units
 from trio_adaptive.decision.victims import forget, newest_first, nominate, whole_units
 
+DRAINING: Final = LEAVING - {"cancel"}
+
 Step = tuple[State, tuple[Action, ...], Record]
 
 
@@ -121,9 +123,14 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
 
 def _recallable(state: State, sample: Sample) -> tuple[UnitId, ...]:
     # Those whose drain began last have the most work left to do for us. The dead are not recalled.
-    drains = [(u, f) for u, f in state.flights.items() if f.kind == "drain" and f.settled is None]
-    alive = [(-f.begun, u) for u, f in drains if u in sample.by_id and sample.by_id[u].state == "registered"]
-    return tuple(unit for _, unit in sorted(alive))
+    drains = {u: f.begun for u, f in state.flights.items() if f.kind == "drain" and f.settled is None}
+    if not drains:
+        return ()
+    units = sample.by_id
+    alive = sorted(u for u in drains if u in units and units[u].state == "registered")
+    return tuple(
+        sorted(alive, key=drains.__getitem__, reverse=True)
+    )  # stable: by name where the time is the same
 
 
 def _name_units(state: State, number: int) -> tuple[State, tuple[UnitId, ...]]:
@@ -251,7 +258,7 @@ def counts(state: State, sample: Sample | None) -> Counts:
         return Counts()
     registered = sample.by_state.get("registered", 0)
     requested = sample.by_state.get("requested", 0)
-    leaving = [unit for unit, flight in state.flights.items() if flight.kind in LEAVING - {"cancel"}]
+    leaving = [unit for unit, flight in state.flights.items() if flight.kind in DRAINING]
     return Counts(
         plan=registered + requested + sample.by_state.get("planned", 0),
         requested=registered + requested,

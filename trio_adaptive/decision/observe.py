@@ -39,8 +39,8 @@ def observe(state: State, sample: Sample) -> State:
 
 
 def _land(state: State, sample: Sample) -> State:
-    over = {u for u, flight in state.flights.items() if _is_over(flight, sample, shown=u in sample.by_id)}
-    return state.without_flights(over)
+    ending = [(u, f) for u, f in state.flights.items() if f.settled is not None or f.kind == "launch"]
+    return state.without_flights({u for u, f in ending if _is_over(f, sample, shown=u in sample.by_id)})
 
 
 def _is_over(flight: Flight, sample: Sample, *, shown: bool) -> bool:

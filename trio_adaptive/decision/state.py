@@ -59,7 +59,7 @@ class Flight:
 class Nomination:
     """A unit that could leave: since when and how many ticks in a row it has been named.
 
-    Units that were named together share one, which is looked up once a unit: hence the hash that is kept.
+    Units that were named together share one, which is looked up once for each: hence the hash that is kept.
     """
 
     since: float

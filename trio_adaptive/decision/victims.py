@@ -20,14 +20,15 @@ def newest_first(units: Sequence[Unit]) -> list[Unit]:
 
 def whole_units(suggested: Sequence[WorkerName], candidates: Sequence[Unit]) -> list[UnitId]:
     """Units all of whose workers are suggested, in the order in which the last of them was suggested."""
-    rank = {worker: position for position, worker in enumerate(suggested)}
-    complete: list[tuple[int, UnitId]] = []
-    for unit in candidates:
-        positions = [rank[worker] for worker in unit.workers if worker in rank]
-        if positions and len(positions) == len(unit.workers):
-            complete.append((max(positions), unit.id))
-    complete.sort()
-    return [unit for _, unit in complete]
+    owners = {worker: unit for unit in candidates for worker in unit.workers}
+    missing = {unit.id: len(unit.workers) for unit in candidates}
+    complete: list[UnitId] = []
+    for worker in dict.fromkeys(suggested):
+        if (unit := owners.get(worker)) is not None:
+            missing[unit.id] -= 1
+            if not missing[unit.id]:
+                complete.append(unit.id)
+    return complete
 
 
 def nominate(
@@ -51,17 +52,19 @@ def nominate(
         counted = {unit: nomination for unit, nomination in counted.items() if nomination.count}
         return evolve(state, nominations=counted), ()
     rules = state.rules
-    in_a_row = {n for n in counted.values() if n.count >= rules.wait_count}
+    in_a_row = [n for n in (first, *again.values()) if n.count >= rules.wait_count]
     # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
-    long_enough = {n for n in in_a_row if now - n.since + rules.interval / 10 >= state.patience}
-    due = tuple(
-        unit
-        for position, (unit, nomination) in enumerate(counted.items())
-        if nomination in (in_a_row if position < forced else long_enough)
-    )
-    for unit in due:
-        del counted[unit]
-    return evolve(state, nominations=counted), due
+    long_enough = [n for n in in_a_row if now - n.since + rules.interval / 10 >= state.patience]
+    # By identity: a few values stand for all units, and hashing them would take longer than all the rest.
+    due_forced, due = {id(n) for n in in_a_row}, {id(n) for n in long_enough}
+    going: list[UnitId] = []
+    staying: dict[UnitId, Nomination] = {}
+    for position, (unit, nomination) in enumerate(counted.items()):
+        if id(nomination) in (due_forced if position < forced else due):
+            going.append(unit)
+        else:
+            staying[unit] = nomination
+    return evolve(state, nominations=staying), tuple(going)
 
 
 def forget(state: State, units: Collection[UnitId] | None = None) -> State:

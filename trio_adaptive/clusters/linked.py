@@ -1,0 +1,38 @@
+"""What all adapters with a Dask scheduler have in common: the scheduler's answers, and workers by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from trio_adaptive.dask.link import SchedulerLink, WorkerInfo
+from trio_adaptive.decision.model import Load, Unit, UnitId, WorkerName
+
+
+class LinkedCluster:
+    """The part of the port that its scheduler answers."""
+
+    def __init__(self, link: SchedulerLink) -> None:
+        self._link = link
+
+    async def target(self, target_duration: float) -> Load:
+        return await self._link.target(target_duration)
+
+    async def suggest(self, target: int, options: dict[str, Any]) -> Sequence[WorkerName]:
+        return await self._link.suggest(target, options)
+
+    async def _addresses(self, names: Sequence[WorkerName]) -> list[str]:
+        """Where these workers listen; those that have not registered, or have gone, are left out."""
+        roster = await self._link.roster()
+        if any(name not in roster for name in names):
+            roster = await self._link.roster(refresh=True)
+        return [roster[name].address for name in names if name in roster]
+
+
+def strangers(roster: Mapping[WorkerName, WorkerInfo], known: Collection[WorkerName]) -> list[Unit]:
+    """Registered workers that are not part of the cluster's plan."""
+    return [
+        Unit(UnitId(info.name), "registered", (info.name,), executing=info.executing, ours=False)
+        for name, info in roster.items()
+        if name not in known
+    ]
