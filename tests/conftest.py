@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 
 import pytest
-from leftovers import snapshot
+from leftovers import snapshot, threads
 from virtual_clock import virtual
 
 
@@ -23,6 +23,11 @@ def anyio_backend(request):
 def nothing_left():
     """No thread, child process, open file or unclosed stream stays behind when the test has ended."""
     before = snapshot()
+    gc.freeze()  # what was there before is not looked through again
     yield
     gc.collect()  # what has not been closed warns now, and a warning is an error
+    gc.unfreeze()
+    for thread in threads():
+        if thread.name.startswith("AnyIO worker"):  # told to end with its loop, which does not wait for it
+            thread.join(5)
     assert snapshot() == before

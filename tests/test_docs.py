@@ -17,7 +17,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 SAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-SAMPLES = [(page, number, code) for page in PAGES for number, code in enumerate(SAMPLE.findall(page.read_text()))]
+SAMPLES = [
+    (page, number, code) for page in PAGES for number, code in enumerate(SAMPLE.findall(page.read_text()))
+]
 
 
 def name_of(page: Path) -> str:

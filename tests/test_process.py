@@ -51,7 +51,7 @@ def python(script: str, *arguments: str) -> list[str]:
 
 
 async def until(condition) -> None:
-    while not condition():  # noqa: ASYNC110 - what other processes do is no event of ours
+    while not condition():
         await anyio.sleep(0.005)
 
 

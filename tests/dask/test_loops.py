@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 
@@ -12,6 +11,7 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 import trio
+from leftovers import descriptors
 
 from trio_adaptive.dask import loops
 from trio_adaptive.dask.loops import LoopCaller, asyncio_loop, home_post
@@ -29,6 +29,14 @@ async def caller(request, anyio_backend):
     else:
         with anyio.from_thread.start_blocking_portal("asyncio") as portal:
             yield LoopCaller(portal.call(asyncio.get_running_loop))
+
+
+@pytest.fixture
+def release(caller):
+    """Lets a task end that is deaf to everything else, at the latest before its loop is closed."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 @pytest.fixture
@@ -119,9 +127,8 @@ async def test_a_call_that_is_cancelled_from_the_start_may_not_run_but_leaves_no
         assert not [task for task in await tasks_of(caller) if "remote" in repr(task.get_coro())]
 
 
-async def test_a_task_that_swallows_its_cancellation_is_abandoned_and_counted(caller, short_grace):
+async def test_a_task_that_swallows_its_cancellation_is_abandoned_and_counted(caller, release, short_grace):
     post = home_post()
-    release = threading.Event()
     ended = anyio.Event()
 
     async def deaf():
@@ -146,9 +153,8 @@ async def test_a_task_that_swallows_its_cancellation_is_abandoned_and_counted(ca
     assert caller.abandoned == 1
 
 
-async def test_a_task_may_outlive_the_loop_of_its_caller(caller, short_grace, anyio_backend_name):
+async def test_a_task_may_outlive_the_loop_of_its_caller(caller, release, short_grace, anyio_backend_name):
     complaints = []
-    release = threading.Event()
     ended = threading.Event()
 
     async def deaf():
@@ -257,7 +263,7 @@ async def test_a_hundred_cancelled_calls_leave_no_thread_no_descriptor_and_no_ta
         assert scope.cancelled_caught
 
     async def footprint():
-        return threading.active_count(), len(os.listdir("/proc/self/fd")), len(await tasks_of(caller))
+        return threading.active_count(), len(descriptors()), len(await tasks_of(caller))
 
     with anyio.fail_after(LIMIT):
         await one()

@@ -1,0 +1,88 @@
+"""A real cluster in a scaler's hands, and ways to wait for what happens there."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import distributed
+from attrs import frozen
+from real_dask import LIMIT, a_client, until
+
+from trio_adaptive.clusters.command import CommandCluster, command_cluster
+from trio_adaptive.clusters.scheduler import embedded_scheduler
+from trio_adaptive.decision.model import Cancel, Drain
+
+REFUSAL = "no licence today"
+
+
+class FlakyWorker(distributed.Worker):
+    """One whose first start in a process fails."""
+
+    attempts = 0
+
+    async def start_unsafe(self):
+        FlakyWorker.attempts += 1
+        if FlakyWorker.attempts == 1:
+            raise OSError(REFUSAL)
+        return await super().start_unsafe()
+
+
+@frozen
+class Scene:
+    """A scheduler, a cluster of worker processes without any so far, and a client."""
+
+    cluster: CommandCluster
+    client: distributed.Client
+
+    async def gather(self, futures):
+        return await anyio.to_thread.run_sync(self.client.gather, futures, abandon_on_cancel=True)
+
+    async def scatter(self, values):
+        return await anyio.to_thread.run_sync(self.client.scatter, values, abandon_on_cancel=True)
+
+    async def until_running(self, n):
+        """Wait until ``n`` workers take tasks, which is a moment after they have registered."""
+
+        async def running():
+            roster = await self.cluster._link.roster(refresh=True)
+            return sum(worker.status == "running" for worker in roster.values()) == n
+
+        await until(running)
+
+
+@asynccontextmanager
+async def a_scene(template=None):
+    with anyio.fail_after(LIMIT):
+        async with (
+            embedded_scheduler(dashboard_address=None) as scheduler,
+            command_cluster(scheduler.address, template) as cluster,
+            a_client(scheduler.address) as client,
+        ):
+            yield Scene(cluster, client)
+
+
+async def until_so(scaler, condition):
+    """Wait until it is so, looking whenever there is a record."""
+    if condition():
+        return
+    async with aclosing(scaler.records()) as records:
+        async for _ in records:
+            if condition():
+                return
+    raise AssertionError("adapting has ended")
+
+
+def observed(scaler):
+    return scaler.statistics().counts.observed
+
+
+def given_back(scaler):
+    """The decisions that gave units back, in the order of their making."""
+    decisions = [record.decision for record in scaler.history if record.decision is not None]
+    return [d for d in decisions if any(isinstance(action, Drain | Cancel) for action in d.actions)]
+
+
+def outcomes(scaler, action):
+    return [r.outcome for r in scaler.history if r.outcome is not None and r.outcome.action == action]

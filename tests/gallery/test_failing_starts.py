@@ -1,0 +1,81 @@
+"""Workers that fail to start, or never register."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+
+import anyio
+import anyio.to_thread
+import distributed
+import pytest
+from gallery_scenes import REFUSAL, a_scene, observed, until_so
+from real_dask import LIMIT
+
+from trio_adaptive import adaptive
+from trio_adaptive.clusters.template import WorkerTemplate, worker_command
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
+
+FAILS_ONCE = 'if mkdir "$0" 2>/dev/null; then echo "$1" >&2; exit 3; fi; shift; exec "$@"'
+HANGS_THREE_TIMES = 'for i in 1 2 3; do mkdir "$0.$i" 2>/dev/null && exec sleep 600; done; exec "$@"'
+
+
+def notes(scaler):
+    return [record.decision.note for record in scaler.history if record.decision is not None]
+
+
+async def test_a_failed_first_start_is_retried_and_its_words_are_told(tmp_path):
+    """dask/distributed#5919."""
+    command = ("sh", "-c", FAILS_ONCE, str(tmp_path / "flag"), REFUSAL, *worker_command())
+    options = {"minimum": 1, "maximum": 1, "interval": 0.1, "retry_delay": 0.3}
+    async with a_scene(WorkerTemplate(command)) as scene, adaptive(scene.cluster, **options) as scaler:
+        await until_so(scaler, lambda: scaler.statistics().failures == 1)
+        assert REFUSAL in scaler.statistics().last_error
+        assert "exit code 3" in scaler.statistics().last_error
+        await scaler.wait_for(1)
+        await until_so(scaler, lambda: scaler.statistics().failures == 0)
+        assert any(note.startswith("next launch in") and REFUSAL in note for note in notes(scaler))
+        assert len(scene.cluster.pids) == 1
+
+
+async def test_a_failed_first_start_of_a_dask_cluster_is_retried_and_its_words_are_told(flaky_worker):
+    """dask/distributed#5919."""
+    with anyio.fail_after(LIMIT):
+        opening = partial(
+            distributed.LocalCluster,
+            n_workers=0,
+            processes=False,
+            worker_class=flaky_worker,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+        cluster = await anyio.to_thread.run_sync(opening)
+        try:
+            async with adaptive(cluster, minimum=1, maximum=1, interval=0.1, retry_delay=0.3) as scaler:
+                await until_so(scaler, lambda: scaler.statistics().failures == 1)
+                assert REFUSAL in scaler.statistics().last_error
+                await scaler.wait_for(1)
+                assert flaky_worker.attempts == 2
+                await until_so(scaler, lambda: scaler.statistics().failures == 0)
+                assert any(note.startswith("next launch in") and REFUSAL in note for note in notes(scaler))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(cluster.close)
+
+
+async def test_launches_that_never_register_are_ended_and_replaced(tmp_path):
+    """dask/dask-jobqueue#620."""
+    command = ("sh", "-c", HANGS_THREE_TIMES, str(tmp_path / "flag"), *worker_command())
+    template = WorkerTemplate(command, startup_timeout=3)
+    options = {"minimum": 3, "maximum": 3, "interval": 0.1, "retry_delay": 0.1}
+    async with a_scene(template) as scene, adaptive(scene.cluster, **options) as scaler:
+        await until_so(scaler, lambda: len(scene.cluster.pids) == 3)
+        hanging = scene.cluster.pids.values()
+        await until_so(scaler, lambda: "did not register within 3 s" in scaler.statistics().last_error)
+        await until_so(scaler, lambda: observed(scaler) == 3)
+        assert len(scene.cluster.pids) == 3
+        for pid in hanging:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
