@@ -93,7 +93,7 @@ class Settings:
 
     Attributes:
         interval: between two looks at the cluster, when nothing has asked for one sooner.
-        min_interval: from one wake-up to the next at the least, however many come; unless given, it follows a
+        min_interval: between two looks at the least, however many wake-ups come; unless given, it follows a
             shorter ``interval``.
         minimum: never fewer units than this by our own action.
         maximum: never more units than this, an int or infinite.

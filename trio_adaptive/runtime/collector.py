@@ -44,11 +44,10 @@ class Collector:
             cause = await self._next_cause(tick)
             begun = anyio.current_time()
             await self._sample(cause)
-            if cause == "wake-up":
-                await anyio.sleep_until(begun + self.settings.min_interval)
-            else:
+            if cause == "interval":
                 # Ticks that were missed (a slow answer, a suspended machine) are not made up for.
                 tick = max(tick, anyio.current_time() - self.settings.interval) + self.settings.interval
+            await anyio.sleep_until(begun + self.settings.min_interval)
 
     async def _next_cause(self, tick: float) -> Cause:
         with anyio.CancelScope(deadline=tick):
