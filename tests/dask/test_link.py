@@ -103,9 +103,7 @@ async def test_what_the_scheduler_raises_is_a_cluster_error_that_names_the_call(
         with pytest.raises(ClusterError, match="adaptive_target on tcp://") as caught:
             await world.link.ask("adaptive_target", target_duration="no duration")
         assert not isinstance(caught.value, SchedulerUnreachable)
-        assert isinstance(
-            caught.value.__cause__, ValueError | KeyError
-        )  # which one is the scheduler's business
+        assert isinstance(caught.value.__cause__, ValueError | KeyError)
 
 
 async def test_the_roster_is_asked_anew_only_when_something_may_have_changed(shared_scheduler):

@@ -68,12 +68,12 @@ async def test_a_failed_first_start_of_a_dask_cluster_is_retried_and_its_words_a
 async def test_launches_that_never_register_are_ended_and_replaced(tmp_path):
     """dask/dask-jobqueue#620."""
     command = ("sh", "-c", HANGS_THREE_TIMES, str(tmp_path / "flag"), *worker_command())
-    template = WorkerTemplate(command, startup_timeout=3)
+    template = WorkerTemplate(command, startup_timeout=5)
     options = {"minimum": 3, "maximum": 3, "interval": 0.1, "retry_delay": 0.1}
     async with a_scene(template) as scene, adaptive(scene.cluster, **options) as scaler:
         await until_so(scaler, lambda: len(scene.cluster.pids) == 3)
         hanging = scene.cluster.pids.values()
-        await until_so(scaler, lambda: "did not register within 3 s" in scaler.statistics().last_error)
+        await until_so(scaler, lambda: "did not register within 5 s" in scaler.statistics().last_error)
         await until_so(scaler, lambda: observed(scaler) == 3)
         assert len(scene.cluster.pids) == 3
         for pid in hanging:

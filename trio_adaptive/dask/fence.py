@@ -21,7 +21,7 @@ import anyio
 from distributed.comm.core import CommClosedError, connect
 
 from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
-from trio_adaptive.errors import DrainRefused
+from trio_adaptive.errors import ClusterError, DrainRefused
 
 POLL: Final = 0.05
 """Time between two looks at a fenced worker's tasks, in seconds."""
@@ -56,15 +56,23 @@ async def drain(link: SchedulerLink, addresses: Sequence[str], committed: Callab
         await _finish(link, addresses)
         committed()
         asked = True
-        retired = await link.retire(addresses, close=True)
-        refused = [address for address in addresses if address not in retired]
-        if refused:
-            await _after_refusal(link, refused)
-    except BaseException:
-        if not asked:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT):
-                await set_status(link, addresses, "running")
+        await _retire(link, addresses)
+    except DrainRefused:
         raise
+    except BaseException:
+        # The scheduler goes on with a retirement that nobody waits for any more, and may refuse it in the end: asking
+        # once more is how to learn that, and harmless to workers that have gone.
+        end = _retire(link, addresses) if asked else set_status(link, addresses, "running")
+        with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
+            await end
+        raise
+
+
+async def _retire(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    retired = await link.retire(addresses, close=True)
+    refused = [address for address in addresses if address not in retired]
+    if refused:
+        await _after_refusal(link, refused)
 
 
 async def _finish(link: SchedulerLink, addresses: Sequence[str]) -> None:
