@@ -7,6 +7,7 @@ import signal
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from dask_worlds import a_world
@@ -136,6 +137,27 @@ async def test_the_only_copy_of_data_keeps_its_worker_which_works_on(shared_sche
             assert await works(world, "a")
         assert await world.gather(kept) == 41
         assert await world.gather(world.client.submit(lambda x: x + 1, kept, pure=False)) == 42
+
+
+async def test_a_refusal_after_the_drain_was_cancelled_gives_the_worker_back(shared_scheduler, monkeypatch):
+    async with a_world(shared_scheduler) as world:
+        await world.start("a")
+        [kept] = await anyio.to_thread.run_sync(lambda: world.client.scatter([41], workers=["a"]))
+        retire = world.link.retire
+        with anyio.CancelScope() as scope:
+
+            async def retire_and_be_cancelled(addresses, *, close):
+                answer = await retire(addresses, close=close)
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()  # cancelled, where it is not shielded
+                return answer
+
+            monkeypatch.setattr(world.link, "retire", retire_and_be_cancelled)
+            await drain(world.link, [await world.address_of("a")], Commit())
+        assert scope.cancelled_caught
+        monkeypatch.undo()
+        assert await works(world, "a")
+        assert await world.gather(kept) == 41
 
 
 async def test_what_a_worker_says_late_cannot_leave_it_fenced(shared_scheduler, monkeypatch):

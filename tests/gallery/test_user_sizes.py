@@ -29,12 +29,12 @@ async def test_a_size_asked_for_is_kept_and_shown_until_it_expires(command):
             assert shown.hold is not None
             assert shown.hold.n == 2
         else:
-            assert shown.floor == 2
+            assert shown.floor.n == 2
         expiry = next(r.command.until for r in scaler.history if isinstance(r.command, SetHold | AddRequest))
         assert given_back(scaler) == []
         await until_so(scaler, lambda: observed(scaler) == 0)
         assert given_back(scaler)[0].at >= expiry
-        assert (scaler.statistics().hold, scaler.statistics().floor) == (None, 0)
+        assert (scaler.statistics().hold, scaler.statistics().floor) == (None, None)
 
 
 async def test_a_hold_without_an_end_is_kept_until_it_is_let_go():

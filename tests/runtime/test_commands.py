@@ -44,16 +44,16 @@ async def test_a_request_is_a_floor_that_expires():
         scaler.request(2, for_=20)
         await scaler.wait_for(4)
         assert anyio.current_time() - now < 0.2
-        assert scaler.statistics().floor == 4
+        assert scaler.statistics().floor.n == 4
         assert scaler.statistics().reasons == ("request: requested at least 4 for another 10 s",)
         await at(now + 9.9)
         assert len(cluster.ids()) == 4
         await until(lambda: len(cluster.ids()) == 2)
         assert anyio.current_time() - now == pytest.approx(11, abs=1)
-        assert scaler.statistics().floor == 2
+        assert scaler.statistics().floor.n == 2
         await until(lambda: len(cluster.ids()) == 1)
         assert anyio.current_time() - now == pytest.approx(21, abs=1)
-        assert scaler.statistics().floor == 0
+        assert scaler.statistics().floor is None
         assert kinds(scaler).count("command") == 2
 
 

@@ -173,7 +173,7 @@ async def test_one_can_run_again_as_if_it_were_new():
     samples = scaler.statistics().samples
     async with started(scaler):
         assert scaler.statistics().samples < samples
-        assert (scaler.statistics().floor, scaler.statistics().paused) == (0, ())
+        assert (scaler.statistics().floor, scaler.statistics().paused) == (None, ())
         assert scaler.statistics().stop_reason == ""
         await scaler.wait_for(2)
         await anyio.sleep(5)

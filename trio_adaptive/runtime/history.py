@@ -11,7 +11,7 @@ import anyio
 from attrs import define, field, frozen
 
 from trio_adaptive.decision.model import Counts, Drain, Launch, Record
-from trio_adaptive.decision.state import Hold, State
+from trio_adaptive.decision.state import Floor, Hold, State
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
 
@@ -29,8 +29,8 @@ class Statistics:
         note: what keeps the scaler from going there at once.
         minimum: the bound below.
         maximum: the bound above; infinite when there is none.
-        hold: the size that a user holds.
-        floor: the highest floor that has been requested and has not expired, 0 without.
+        hold: the size that a user holds, and until when, on the event loop's clock.
+        floor: the highest floor that has been requested and has not expired.
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
         last_error: the latest thing that went wrong, in the cluster's own words.
@@ -49,7 +49,7 @@ class Statistics:
     minimum: int
     maximum: float
     hold: Hold | None
-    floor: int
+    floor: Floor | None
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
     last_error: str
@@ -180,7 +180,7 @@ def statistics(state: State, history: History, stage: Stage) -> Statistics:
         minimum=state.minimum,
         maximum=state.maximum,
         hold=state.hold,
-        floor=max((floor.n for floor in state.floors), default=0),
+        floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
         paused=tuple(paused),
         failures=state.failures,
         last_error=state.last_error,
