@@ -123,9 +123,12 @@ class CommandCluster(LinkedCluster):
         process.leaving = True
         process.scope.cancel()
         await process.ended.wait()
+        self._forget(process)  # unless it has forgotten itself: one that had ended before it was to leave
+
+    def _forget(self, process: _Process) -> None:
         if self._processes.pop(process.unit, None) is not None:
             self._leftovers.update(self._template.worker_names(process.unit))
-        self._wake()
+            self._wake()
 
     async def _live(self, process: _Process) -> None:
         command = self._template.fill(self._link.address, process.unit)
@@ -142,6 +145,8 @@ class CommandCluster(LinkedCluster):
         finally:
             process.started.set()
             process.ended.set()
+            if process.leaving:  # whoever wanted it to leave may not wait for it any more
+                self._forget(process)
             self._wake()
 
     def _unit(self, process: _Process, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:

@@ -73,6 +73,7 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
         tell("restart")  # whatever happened before the subscription
         # A task of its own, since cancelling a read breaks the line, over which we still say goodbye.
         reading = asyncio.ensure_future(_read_all(comm, tell))
+        reading.add_done_callback(_mark_seen)
         try:
             await asyncio.wait({reading})
             reading.result()
@@ -81,6 +82,12 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
                 await asyncio.wait_for(_unsubscribe(comm, client, reading), LEAVE_TIMEOUT)
     finally:
         comm.abort()
+
+
+def _mark_seen(reading: asyncio.Future[None]) -> None:
+    """The line may break while we are being cancelled; asyncio would log an error that nobody has looked at."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 async def _read_all(comm: Any, tell: Callable[[str], None]) -> None:

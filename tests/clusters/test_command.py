@@ -1,0 +1,107 @@
+"""Worker processes of ours: what the conformance suite does not know about them."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from trio_adaptive.clusters.command import command_cluster
+from trio_adaptive.clusters.scheduler import embedded_scheduler
+from trio_adaptive.clusters.template import WorkerTemplate, worker_command
+from trio_adaptive.decision.model import UnitId
+from trio_adaptive.errors import ClusterError, ConfigurationError
+
+pytestmark = [pytest.mark.anyio, pytest.mark.integration]
+
+LIMIT = 60.0  # seconds, for a machine with much else to do
+
+IDLE = (sys.executable, "-c", "import time; time.sleep(3600)")
+"""A worker that never registers."""
+
+
+async def until_gone(cluster):
+    with anyio.fail_after(LIMIT):
+        while await cluster.look(refresh=True):
+            await anyio.sleep(0.01)
+
+
+async def cancelled_after(steps, call):
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_unit_goes_also_when_nobody_waits_for_its_end():
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, WorkerTemplate(IDLE)) as cluster,
+    ):
+        for steps in range(0, 60, 3):
+            unit = UnitId(f"unit-{steps}")
+            await cluster.launch([unit])
+            await cancelled_after(steps, lambda unit=unit: cluster.cancel([unit]))
+            if any(u.state == "requested" for u in await cluster.look(refresh=False)):
+                await cluster.cancel([unit])  # the first call had not come far enough
+            await until_gone(cluster)
+        assert cluster.pids == {}
+
+
+async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_is_cancelled():
+    template = WorkerTemplate((sys.executable, "-c", "raise SystemExit('out of licences')"))
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, template) as cluster,
+    ):
+        await cluster.launch([UnitId("a")])
+        with anyio.fail_after(LIMIT):
+            while (await cluster.look(refresh=False))[0].state != "failed":
+                await anyio.sleep(0.01)
+        (unit,) = await cluster.look(refresh=False)
+        assert "exit code 1" in unit.detail
+        assert "out of licences" in unit.detail
+        await cluster.cancel([unit.id])
+        assert await cluster.look(refresh=False) == ()
+
+
+async def test_a_registered_unit_is_not_cancelled():
+    template = WorkerTemplate(worker_command(host="127.0.0.1"))
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, template) as cluster,
+    ):
+        await cluster.launch([UnitId("a")])
+        with anyio.fail_after(LIMIT):
+            while (await cluster.look(refresh=True))[0].state != "registered":
+                await anyio.sleep(0.01)
+        with pytest.raises(ClusterError, match="registered meanwhile"):
+            await cluster.cancel([UnitId("a")])
+        assert (await cluster.look(refresh=True))[0].state == "registered"
+
+
+async def test_a_command_that_does_not_exist_is_a_unit_that_fails():
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, WorkerTemplate(("no-such-program",))) as cluster,
+    ):
+        await cluster.launch([UnitId("a")])
+        with anyio.fail_after(LIMIT):
+            while (await cluster.look(refresh=False))[0].state != "failed":
+                await anyio.sleep(0.01)
+        assert "no-such-program" in (await cluster.look(refresh=False))[0].detail
+
+
+async def test_a_scheduler_that_cannot_start_says_why():
+    with pytest.raises(ClusterError, match=r"(?s)ended with exit code.*no-such-option"):
+        async with embedded_scheduler(dashboard_address=None, more=["--no-such-option"]):
+            pytest.fail("it cannot have started")
+
+
+@pytest.mark.parametrize("command", [(), ("worker", "{adress}"), ("worker", "{0}"), ("worker", "{")])
+def test_a_wrong_template_says_what_is_allowed(command):
+    with pytest.raises(ConfigurationError, match=r"\{address\} and \{name\}"):
+        WorkerTemplate(command)
