@@ -7,7 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from scenes import AT_ONCE, kinds, running, started, until
 
-from trio_adaptive import Adaptive, ConfigurationError
+from trio_adaptive import Adaptive, ConfigurationError, load_settings
 from trio_adaptive.testing import FakeCluster
 
 pytestmark = pytest.mark.anyio
@@ -172,3 +172,14 @@ async def test_mistakes_start_nothing():
         async with running(cluster, minimum=-1):
             pytest.fail("must not be entered")
     assert cluster.calls == []
+
+
+def test_mistakes_in_the_cluster_and_in_the_options_are_told_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        Adaptive(object(), minimum=-1, wait=3)
+    assert [mistake.path for mistake in caught.value.mistakes] == ["cluster", "wait", "minimum"]
+
+
+def test_settings_and_single_options_exclude_each_other():
+    with pytest.raises(ConfigurationError, match="either settings or single options"):
+        Adaptive(FakeCluster(), settings=load_settings({}), maximum=3)

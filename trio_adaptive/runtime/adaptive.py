@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from trio_adaptive.clusters import check_scalable
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.model import (
@@ -27,7 +26,7 @@ from trio_adaptive.decision.model import (
 )
 from trio_adaptive.errors import ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
-from trio_adaptive.runtime.arguments import given_settings, how_long, limits, number_of_units, one_direction
+from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_units, one_direction
 from trio_adaptive.runtime.history import Statistics, statistics
 from trio_adaptive.runtime.lifetime import Lifetime
 
@@ -56,8 +55,8 @@ class Adaptive:
     def __init__(self, cluster: Any, *, settings: Settings | None = None, **options: Any) -> None:
         self.cluster = cluster
         self._scheduler_options = {k: options.pop(k) for k in SCHEDULER_OPTIONS & options.keys()}
-        self.settings = given_settings(settings, options)
-        check_scalable(cluster, needs_target=type(self).target is Adaptive.target)
+        needs_target = type(self).target is Adaptive.target
+        self.settings = checked(cluster, settings, options, needs_target=needs_target)
         self._life = Lifetime(cluster, self.settings, self._load, self._suggest)
 
     # What may be overridden

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from trio_adaptive.clusters import check_scalable
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.decision.model import Direction
 from trio_adaptive.decision.state import State
@@ -12,8 +13,29 @@ from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 
 
-def given_settings(settings: Settings | None, options: Mapping[str, object]) -> Settings:
-    """The settings from either of the two ways in which they can be given."""
+def checked(
+    cluster: object, settings: Settings | None, options: Mapping[str, object], *, needs_target: bool
+) -> Settings:
+    """The settings for a cluster, from either of the two ways in which they can be given.
+
+    Raises:
+        ConfigurationError: all mistakes, in the options and in the choice of the cluster.
+    """
+    mistakes: list[Mistake] = []
+    try:
+        check_scalable(cluster, needs_target=needs_target)
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    try:
+        given = _given_settings(settings, options)
+    except ConfigurationError as error:
+        raise ConfigurationError([*mistakes, *error.mistakes]) from None
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return given
+
+
+def _given_settings(settings: Settings | None, options: Mapping[str, object]) -> Settings:
     if settings is None:
         return load_settings(options)
     if options:
