@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import anyio
 from attrs import frozen
 from distributed.core import Status
 
@@ -26,6 +27,13 @@ from trio_adaptive.errors import ClusterClosed
 
 ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
 
+POLL: Final = 0.02
+"""Time between two looks at a unit that is closing, in seconds."""
+
+CLOSING: Final = 4.0
+"""How long a retired unit may take to close by itself, in seconds; a nanny takes two. One that does not tell when it has
+closed is given all of it."""
+
 
 @frozen
 class _Planned:
@@ -36,12 +44,14 @@ class _Planned:
         workers: names under which its workers register.
         requested: whether the cluster has asked its resource manager for it.
         failed: whether its start has failed.
+        ended: whether it has closed.
     """
 
     own_name: Any
     workers: tuple[WorkerName, ...]
     requested: bool
-    failed: bool
+    failed: bool = False
+    ended: bool = False
 
 
 class DaskCluster(LinkedCluster):
@@ -97,12 +107,25 @@ class DaskCluster(LinkedCluster):
         addresses = await self._addresses(names)
         if addresses:
             await drain(self._link, addresses, committed)
+            await self._ended_by_itself(unit)
         else:
             committed()
         await self._scale_down([unit])
 
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
+
+    async def _ended_by_itself(self, unit: UnitId) -> None:
+        """Give a retired unit the time to close, as the scheduler has told it to.
+
+        A nanny that is closed while its worker is closing as well gets into its own way: it waits for the worker for
+        four seconds, then kills it, and logs that as an error.
+        """
+        with anyio.move_on_after(CLOSING):
+            while any(
+                self._id(p) == unit and not p.ended for p in await self._on_loop("its plan", self._plan)
+            ):
+                await anyio.sleep(POLL)
 
     def _plan(self) -> list[_Planned]:
         """The plan, entry by entry, in the order of asking. Runs on the cluster's loop."""
@@ -112,8 +135,7 @@ class DaskCluster(LinkedCluster):
         if spec is None:
             plan, requested = self._cluster.plan, self._cluster.requested
             return [
-                _Planned(name, (WorkerName(str(name)),), name in requested, failed=False)
-                for name in sorted(plan, key=str)
+                _Planned(name, (WorkerName(str(name)),), name in requested) for name in sorted(plan, key=str)
             ]
         workers: Mapping[Any, Any] = self._cluster.workers
         return [
@@ -121,7 +143,8 @@ class DaskCluster(LinkedCluster):
                 name,
                 tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",))),
                 name in workers,
-                getattr(workers.get(name), "status", None) == Status.failed,
+                failed=getattr(workers.get(name), "status", None) == Status.failed,
+                ended=getattr(workers.get(name), "status", None) == Status.closed,
             )
             for name, entry in spec.items()
         ]
