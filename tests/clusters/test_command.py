@@ -28,6 +28,16 @@ async def until_gone(cluster):
             await anyio.sleep(0.01)
 
 
+async def until_it_is(cluster, state):
+    """The only unit, once it is in this state."""
+    with anyio.fail_after(LIMIT):
+        while True:
+            (unit,) = await cluster.look(refresh=True)
+            if unit.state == state:
+                return unit
+            await anyio.sleep(0.01)
+
+
 async def cancelled_after(steps, call):
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call)
@@ -58,10 +68,7 @@ async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_i
         command_cluster(scheduler.address, template) as cluster,
     ):
         await cluster.launch([UnitId("a")])
-        with anyio.fail_after(LIMIT):
-            while (await cluster.look(refresh=False))[0].state != "failed":
-                await anyio.sleep(0.01)
-        (unit,) = await cluster.look(refresh=False)
+        unit = await until_it_is(cluster, "failed")
         assert "exit code 1" in unit.detail
         assert "out of licences" in unit.detail
         await cluster.cancel([unit.id])
@@ -75,9 +82,7 @@ async def test_a_registered_unit_is_not_cancelled():
         command_cluster(scheduler.address, template) as cluster,
     ):
         await cluster.launch([UnitId("a")])
-        with anyio.fail_after(LIMIT):
-            while (await cluster.look(refresh=True))[0].state != "registered":
-                await anyio.sleep(0.01)
+        await until_it_is(cluster, "registered")
         with pytest.raises(ClusterError, match="registered meanwhile"):
             await cluster.cancel([UnitId("a")])
         assert (await cluster.look(refresh=True))[0].state == "registered"
@@ -89,10 +94,7 @@ async def test_a_command_that_does_not_exist_is_a_unit_that_fails():
         command_cluster(scheduler.address, WorkerTemplate(("no-such-program",))) as cluster,
     ):
         await cluster.launch([UnitId("a")])
-        with anyio.fail_after(LIMIT):
-            while (await cluster.look(refresh=False))[0].state != "failed":
-                await anyio.sleep(0.01)
-        assert "no-such-program" in (await cluster.look(refresh=False))[0].detail
+        assert "no-such-program" in (await until_it_is(cluster, "failed")).detail
 
 
 async def test_a_scheduler_that_cannot_start_says_why():

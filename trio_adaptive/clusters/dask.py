@@ -138,16 +138,13 @@ class DaskCluster(LinkedCluster):
                 _Planned(name, (WorkerName(str(name)),), name in requested) for name in sorted(plan, key=str)
             ]
         workers: Mapping[Any, Any] = self._cluster.workers
-        return [
-            _Planned(
-                name,
-                tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",))),
-                name in workers,
-                failed=getattr(workers.get(name), "status", None) == Status.failed,
-                ended=getattr(workers.get(name), "status", None) == Status.closed,
-            )
-            for name, entry in spec.items()
-        ]
+        plan = []
+        for name, entry in spec.items():
+            names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
+            status = getattr(workers.get(name), "status", None)
+            failed, ended = status == Status.failed, status == Status.closed
+            plan.append(_Planned(name, names, name in workers, failed, ended))
+        return plan
 
     def _id(self, planned: _Planned) -> UnitId:
         return self._given.get(str(planned.own_name), UnitId(str(planned.own_name)))

@@ -93,10 +93,10 @@ def _towards(
     state: State, sample: Sample, census: Census, final: int
 ) -> tuple[State, tuple[Action, ...], str]:
     if final > census.active:
-        return _grow(forget(evolve(state, question=None)), sample, census, final)
+        return _grow(forget(state), sample, census, final)
     if final < census.active:
         return _shrink(state, sample, census, final)
-    return forget(evolve(state, question=None)), (), ""
+    return forget(state), (), ""
 
 
 def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[State, tuple[Action, ...], str]:
@@ -147,7 +147,7 @@ def _shrink(
         return state, (), ""
     pending, leave = _leavers(state, sample, census, final)
     if not pending and not leave:
-        return forget(evolve(state, question=None)), (), f"{census.doubtful} may not come, so none leaves yet"
+        return forget(state), (), f"{census.doubtful} may not come, so none leaves yet"
     if not leave or not free_units(state, sample, "registered"):
         state = evolve(state, question=None)
         return _close(state, census, pending, (), sample.at, ticks=ticks)
@@ -213,7 +213,7 @@ def _close(
 
 def _on_sample_failed(state: State, event: SampleFailed) -> Step:
     # Hold: what cannot be seen is not shrunk, and patience with it starts anew.
-    state = forget(evolve(state, question=None, last_error=event.error))
+    state = forget(evolve(state, last_error=event.error))
     return state, (), Record(event.at, "sample failed", error=event.error)
 
 
@@ -249,7 +249,7 @@ def obey(state: State, command: SetLimits | SetHold | AddRequest | SetPause | St
                 paused_shrinking=state.paused_shrinking if direction == "growing" else paused,
             )
         case Stop(reason=reason):
-            return forget(evolve(state, stopping=reason or "stopped", question=None))
+            return forget(evolve(state, stopping=reason or "stopped"))
 
 
 def counts(state: State, sample: Sample | None) -> Counts:

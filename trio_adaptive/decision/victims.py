@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve
 
@@ -67,9 +67,8 @@ def nominate(
     return evolve(state, nominations=staying), tuple(going)
 
 
-def forget(state: State, units: Collection[UnitId] | None = None) -> State:
-    """Drop the nominations of these units, or all of them."""
-    if not state.nominations:
+def forget(state: State) -> State:
+    """Nobody is to leave: drop all nominations, and the question for more."""
+    if not state.nominations and state.question is None:
         return state
-    left = {} if units is None else {u: n for u, n in state.nominations.items() if u not in units}
-    return evolve(state, nominations=left)
+    return evolve(state, nominations={}, question=None)
