@@ -13,8 +13,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
+from dask import config
+from dask.utils import parse_timedelta
 from distributed.core import Status
 
+from trio_adaptive.clusters.absence import Absences
 from trio_adaptive.clusters.base import Wake
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
@@ -23,7 +26,7 @@ from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
-from trio_adaptive.errors import ClusterClosed
+from trio_adaptive.errors import ClusterClosed, ClusterError
 
 ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
 
@@ -42,6 +45,7 @@ class DaskCluster(LinkedCluster):
         super().__init__(link)
         self._cluster = cluster
         self._wants = plan_of(cluster)
+        self._absences = Absences(parse_timedelta(config.get("distributed.deploy.lost-worker-timeout")))
         self._registered: frozenset[WorkerName] = frozenset()
         self._gone: set[WorkerName] = set()
         self._given: dict[str, UnitId] = {}
@@ -60,7 +64,9 @@ class DaskCluster(LinkedCluster):
         roster = await self._link.roster(refresh=refresh)
         self._registered = frozenset(roster)
         plan = await self._on_loop("its plan", self._plan)
-        units = [self._unit(planned, roster) for planned in plan]
+        now = anyio.current_time()
+        self._absences.note(plan, self._registered, now)
+        units = [self._unit(planned, roster, now) for planned in plan]
         self._gone &= roster.keys()  # the scheduler hears of an end later than we do
         known = {name for planned in plan for name in planned.workers} | self._gone
         return (*units, *strangers(roster, known))
@@ -84,7 +90,11 @@ class DaskCluster(LinkedCluster):
             raise
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        await self._scale_down(units)
+        here = [unit.id for unit in await self.look(refresh=True) if unit.state == "registered"]
+        kept = [unit for unit in units if unit in here]
+        await self._scale_down([unit for unit in units if unit not in kept])
+        if kept:
+            raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         plan = await self._on_loop("its plan", self._plan)
@@ -117,7 +127,8 @@ class DaskCluster(LinkedCluster):
         """
         with anyio.move_on_after(CLOSING):
             while any(
-                self._id(p) == unit and not p.ended for p in await self._on_loop("its plan", self._plan)
+                self._id(p) == unit and p.tells and not p.ended
+                for p in await self._on_loop("its plan", self._plan)
             ):
                 await anyio.sleep(POLL)
 
@@ -130,16 +141,20 @@ class DaskCluster(LinkedCluster):
     def _id(self, planned: Planned) -> UnitId:
         return self._given.get(planned.key, UnitId(planned.key))
 
-    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo], now: float) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
+        detail = ""
+        unit = self._id(planned)
         if planned.failed:
-            state = "failed"
+            state, detail = "failed", self._errors.get(unit, "the cluster could not start it")
         elif here:
             state = "registered"
-        unit = self._id(planned)
+        elif self._absences.is_lost(planned, now):
+            state, detail = "lost", "its workers have gone"
+        elif planned.ended:
+            state, detail = "failed", "it has closed without having registered"
         executing = sum(roster[name].executing for name in here)
-        detail = self._errors.get(unit, "the cluster could not start it") if planned.failed else ""
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
     async def _scale_down(self, units: Sequence[UnitId]) -> None:

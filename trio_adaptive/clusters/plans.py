@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from attrs import define, field, frozen
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
-from distributed.deploy.spec import SpecCluster
+from distributed.deploy.spec import ProcessInterface, SpecCluster
 from distributed.utils import import_term
 
 from trio_adaptive.decision.model import WorkerName
@@ -33,6 +33,8 @@ class Planned:
         requested: whether the cluster has asked its resource manager for it.
         failed: whether its start has failed.
         ended: whether it has closed.
+        tells: whether it closes by itself when its workers do, and then shows that it has ended. What stands for a job
+            or a pod elsewhere does not: it is ended by the cluster.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Planned:
     requested: bool
     failed: bool = False
     ended: bool = False
+    tells: bool = True
 
 
 class Plan(Protocol):
@@ -95,7 +98,8 @@ class SpecPlan:
             worker = workers.get(name)
             status = getattr(worker, "status", None)
             failed = status == Status.failed or worker in self._failed
-            plan.append(Planned(str(name), name, names, name in workers, failed, status == Status.closed))
+            ended, tells = status == Status.closed, not isinstance(worker, ProcessInterface)
+            plan.append(Planned(str(name), name, names, name in workers, failed, ended, tells))
         return plan
 
     def grow(self, n: int) -> Any:
@@ -109,11 +113,22 @@ class SpecPlan:
         own_scale = type(self.cluster).scale is not SpecCluster.scale
         if own_scale and self.unit_size == 1:
             return self._asked_for(self.cluster.scale(len(spec) + n))
+        fresh = self._write(n)
+        return asyncio.gather(*[self._begin(name, spec[name]) for name in fresh])
+
+    def _write(self, n: int) -> list[Any]:
+        """New entries in the specification; returns their names."""
+        spec: dict[Any, Any] = self.cluster.worker_spec
+        # Who is being closed has been taken out of the specification but still has its name: a new one of the same
+        # name would be forgotten when the old one has closed.
+        closing = {name: None for name in self.cluster.workers if name not in spec}
+        spec.update(closing)
         before = set(spec)
         while len(spec) < len(before) + n:
             spec.update(self.cluster.new_worker_spec())
-        starting = [self._begin(name, spec[name]) for name in spec if name not in before]
-        return asyncio.gather(*starting)
+        for name in closing:
+            del spec[name]
+        return [name for name in spec if name not in before]
 
     async def _asked_for(self, answer: Any) -> None:
         if inspect.isawaitable(answer):
