@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import subprocess
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
-import anyio
-import anyio.to_thread
 import distributed
 from attrs import define, field
 from distributed.deploy.spec import ProcessInterface, SpecCluster
@@ -60,7 +58,8 @@ class Job(ProcessInterface):
         for suffix in GROUP:
             name = f"{self.name}{suffix}"
             command = [part.format(address=self.scheduler, name=name) for part in worker_command()]
-            self.processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            # By the thread that lives: asyncio's own way needs a watcher of children in the main thread.
+            self.processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))  # noqa: ASYNC220 - returns at once
 
     async def close(self):
         self.over = True
@@ -68,7 +67,7 @@ class Job(ProcessInterface):
         with suppress(asyncio.CancelledError):
             await self.running
         for process in self.processes:
-            process.terminate()
+            process.kill()
         for process in self.processes:
             while process.poll() is None:
                 await asyncio.sleep(0.01)
@@ -76,29 +75,20 @@ class Job(ProcessInterface):
         await super().close()
 
 
-SCHEDULER = {"cls": distributed.Scheduler, "options": {"dashboard": False, "dashboard_address": "127.0.0.1:0", "port": 0}}
-
-
-@asynccontextmanager
-async def opened_in_a_thread(opening):
-    """A cluster object with its loop in a thread, as scripts have it."""
-    cluster = await anyio.to_thread.run_sync(opening)
-    try:
-        yield cluster
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(cluster.close)
+SCHEDULER = {
+    "cls": distributed.Scheduler,
+    "options": {"dashboard": False, "dashboard_address": "127.0.0.1:0", "port": 0},
+}
 
 
 def spec_cluster(kind, options, *, group=None, workers=None):
-    """A ``SpecCluster`` whose workers are all of one kind; opened in a thread."""
+    """Opens a ``SpecCluster`` whose new workers are of one kind."""
     worker = {"cls": kind, "options": options} | ({} if group is None else {"group": group})
-    opening = partial(
+    return partial(
         SpecCluster, workers=workers or {}, scheduler=SCHEDULER, worker=worker, silence_logs=logging.CRITICAL
     )
-    return opened_in_a_thread(opening)
 
 
-def job_cluster(queue):
-    """A cluster of such jobs, without any so far."""
+def jobs(queue):
+    """Opens a cluster of such jobs, without any so far."""
     return spec_cluster(Job, {"queue": queue}, group=GROUP)
