@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,8 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
         needs_target: whether the cluster has to say itself how many workers its load asks for.
 
     Raises:
-        ConfigurationError: it has no ``scale``, or neither a scheduler nor a ``target``.
+        ConfigurationError: it has no ``scale``, or says that it cannot scale, or has neither a scheduler nor a
+            ``target``.
     """
     if isinstance(cluster, Cluster):
         return
@@ -34,9 +35,35 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
     if not callable(getattr(cluster, "scale", None)):
         allowed = "a distributed cluster, anything of trio_adaptive.clusters, or an object with scale(n)"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no scale(n)", allowed)])
+    if not getattr(cluster, "_supports_scaling", True):
+        allowed = "a cluster that has been told what a new worker is"
+        raise ConfigurationError([Mistake("cluster", f"this {kind} does not support scaling", allowed)])
     if not _is_dask_cluster(cluster) and needs_target and not callable(getattr(cluster, "target", None)):
         allowed = "a method target() that returns a number of workers, or a subclass of Adaptive that has one"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no target()", allowed)])
+
+
+def check_sendable(cluster: Any, worker_key: Callable[..., Any] | None) -> None:
+    """Refuse a ``worker_key`` that could not be sent to the cluster's scheduler, where it is called.
+
+    Raises:
+        ConfigurationError: it cannot be pickled.
+    """
+    if worker_key is None or not _has_scheduler(cluster):
+        return
+    from distributed.protocol import pickle  # noqa: PLC0415 - only where Dask is in use
+
+    try:
+        pickle.dumps(worker_key)
+    except Exception as error:
+        problem = f"cannot be sent to the scheduler: {error}"
+        allowed = "a function that can be pickled, with all that it uses"
+        raise ConfigurationError([Mistake("worker_key", problem, allowed)]) from error
+
+
+def _has_scheduler(cluster: Any) -> bool:
+    linked = sys.modules.get("trio_adaptive.clusters.linked")
+    return _is_dask_cluster(cluster) or (linked is not None and isinstance(cluster, linked.LinkedCluster))
 
 
 @asynccontextmanager
