@@ -111,7 +111,8 @@ def _cluster_of_file(options: argparse.Namespace) -> AbstractAsyncContextManager
     from trio_adaptive.service.cluster_file import load_plan  # noqa: PLC0415 - slow to import
     from trio_adaptive.service.foreign_cluster import foreign_cluster  # noqa: PLC0415
 
-    misplaced = [f"--{name}" for name in OWN_CLUSTER_OPTIONS if getattr(options, name.replace("-", "_"))]
+    given = {name: getattr(options, name.replace("-", "_")) for name in OWN_CLUSTER_OPTIONS}
+    misplaced = [f"--{name}" for name, value in given.items() if value is not None and value is not False]
     return foreign_cluster(
         load_plan(options.file, _chosen(options), config=options.config, misplaced=misplaced)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -31,6 +32,10 @@ MAKING = 10.0
 CLOSING = 20.0
 """How long closing may take, in seconds. With `MAKING`, or with the end of adapting, less than the half minute for which
 Kubernetes waits before it kills."""
+
+
+LOOK = 1.0
+"""Time between two looks at whether the cluster's scheduler has been shut down, in seconds."""
 
 
 @frozen
@@ -77,6 +82,7 @@ async def foreign_cluster(plan: ForeignPlan) -> AsyncGenerator[Elastic]:
         settings = evolve(plan.settings, shutdown_timeout=0.0)
         async with adaptive(cluster, settings=settings) as scaler, trio.open_nursery() as guarding:
             guarding.start_soon(_guard, scaler, plan.blueprint.name)
+            guarding.start_soon(_guard_scheduler, cluster, plan.blueprint.name)
             yield Elastic(_told(cluster, "scheduler_address"), _told(cluster, "dashboard_link"), scaler, list)
             guarding.cancel_scope.cancel()
 
@@ -90,8 +96,14 @@ async def _made(blueprint: Blueprint) -> AsyncGenerator[Any]:
             raise ClusterError(f"this {blueprint.name} cannot scale: it does not know how to start a worker")
         yield cluster
     finally:
+        failing = isinstance(sys.exception(), Exception)
         with trio.CancelScope(shield=True):
-            await making.undo()
+            try:
+                await making.undo()
+            except ClusterError as error:
+                if not failing:
+                    raise
+                logger.warning("%s", error)  # the first failure is what leaves
 
 
 class _Making:
@@ -124,12 +136,15 @@ class _Making:
         Raises:
             ClusterError: it could not be closed.
         """
+        name = self._blueprint.name
+        if not self._over.is_set():
+            logger.warning("Waiting %g s at most for the %s that is being made, to close it", MAKING, name)
         with trio.move_on_after(MAKING):
             await self._over.wait()
         if not self._over.is_set():
-            logger.warning("%s has not been made to its end: see what it has left", self._blueprint.name)
+            logger.warning("The %s has not been made to its end: see what it has left", name)
         for cluster in self._made:
-            await _close(cluster, self._blueprint.name)
+            await _close(cluster, name)
 
 
 @contextmanager
@@ -154,6 +169,9 @@ async def _close(cluster: Any, name: str) -> None:
     with trio.move_on_after(CLOSING) as closing:
         await call_foreign(f"close() of {name}", cluster.close, limiter=_one_thread())
     if closing.cancelled_caught:
+        cluster.shutdown_on_close = (
+            False  # that hook of Dask's at the end of the process would only try it again
+        )
         raise CallTimedOut(f"{name} has not closed within {CLOSING:g} s: see what it has left")
 
 
@@ -174,3 +192,13 @@ def _told(cluster: Any, attribute: str) -> str:
 async def _guard(scaler: Adaptive, name: str) -> None:
     await scaler.wait_stopped()
     raise ClusterClosed(f"the {name} has been closed by somebody else")
+
+
+async def _guard_scheduler(cluster: Any, name: str) -> None:
+    """A cluster object does not notice when a client shuts its scheduler down."""
+    while True:
+        status = getattr(getattr(cluster, "scheduler", None), "status", None)
+        if getattr(status, "name", None) in {"closed", "failed"}:
+            cluster.shutdown_scheduler = False  # closing would try to reach it, for half a minute
+            raise ClusterClosed(f"the scheduler of the {name} has been shut down")
+        await trio.sleep(LOOK)
