@@ -31,13 +31,13 @@ EXIT_CODES = """\
 exit codes:
   0    ended as it should: run: the script's own exit code
   2    wrong usage or configuration; nothing was started
-  3    the cluster failed: the scheduler could not be started, or ended by itself
+  3    the cluster failed: it could not be started, ended by itself, or could not be closed
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
 
 SCALER_OPTIONS: dict[str, str] = {
     "minimum": "never fewer workers than this (default 0)",
-    "maximum": "never more workers than this (default: the processors of this machine)",
+    "maximum": "never more workers than this (default: the processors of this machine, if they run there)",
     "interval": "time between two looks when nothing happens, such as 1s (default) or 500ms",
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
@@ -70,12 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:
-        expected, bugs = group.split(ClusterError)
+        expected, bugs = group.split((ClusterError, ConfigurationError))
         if bugs is not None or expected is None:
             raise
-        for leaf in _leaves(expected):
+        leaves = _leaves(expected)
+        for leaf in leaves:
             print(f"trio-adaptive: {leaf}", file=sys.stderr)
-        return EXIT_CLUSTER
+        # Some bounds can only be held against the cluster object.
+        return EXIT_USAGE if all(isinstance(leaf, ConfigurationError) for leaf in leaves) else EXIT_CLUSTER
 
 
 def _execute(options: argparse.Namespace) -> int:

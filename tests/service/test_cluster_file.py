@@ -25,14 +25,17 @@ module: distributed
 class: SpecCluster
 kwargs:
   scheduler: {cls: distributed.Scheduler, options: {dashboard: false, host: 127.0.0.1}}
-  worker: {cls: distributed.Nanny, options: {nthreads: 1, dashboard: false}}
+  worker:
+    cls: distributed.Nanny
+    options: {nthreads: 1, dashboard: false}
 """
 
-SLOW_TO_MAKE = """
+USERS_OWN = """
 import time
 from pathlib import Path
 
 from distributed import LocalCluster
+from distributed.deploy.spec import ProcessInterface
 
 
 class Slow(LocalCluster):
@@ -54,6 +57,14 @@ class Stubborn(LocalCluster):
             Path("closing").touch()
             time.sleep(3600)
         return super().close(timeout)
+
+
+class NoWorker(ProcessInterface):
+    def __init__(self, scheduler, **options):
+        super().__init__()
+
+    async def start(self):
+        raise RuntimeError("no queue of that name")
 
 
 class Refused(LocalCluster):
@@ -83,7 +94,7 @@ class Kitchen:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "users_own.py").write_text(SLOW_TO_MAKE)
+    (tmp_path / "users_own.py").write_text(USERS_OWN)
     return tmp_path
 
 
@@ -125,6 +136,7 @@ def test_a_local_cluster_grows_shrinks_and_ends(up):
         assert client.scheduler_info(n_workers=-1)["workers"] == {}
         assert client.submit(sum, [40, 2]).result(timeout=60) == 42
         running.until(lambda: not client.scheduler_info(n_workers=-1)["workers"], "no worker is left")
+    assert "0 -> 1" in running.errors
     assert f"Connect    Client('{running.address()}'); Ctrl-C ends the cluster" in running.output
     ended(running, signal.SIGTERM)
 
@@ -158,6 +170,22 @@ def test_a_cluster_that_cannot_start_a_worker_is_refused_with_its_name(up):
     running = up(SPEC[: SPEC.index("  worker:")], "--maximum", "2")
     assert running.wait() == 3
     assert "this SpecCluster cannot scale: it does not know how to start a worker" in running.errors
+    assert "Traceback" not in running.errors
+    running.assert_nothing_left()
+
+
+def test_workers_that_cannot_start_are_told_and_do_not_hinder_the_end(up):
+    text = SPEC.replace("cls: distributed.Nanny", "cls: users_own.NoWorker")
+    running = up(text, "--minimum", "2", "--maximum", "2")
+    running.until(lambda: "no queue of that name" in running.errors, "the failure")
+    assert ended(running, signal.SIGTERM) < 8
+
+
+def test_bounds_without_a_whole_unit_between_them_start_no_worker(up):
+    text = SPEC + "    group: ['-0', '-1']\n"
+    running = up(text, "--minimum", "1", "--maximum", "1")
+    assert running.wait() == 2
+    assert "are 1 to 1 workers, and workers come 2 at a time" in running.errors
     assert "Traceback" not in running.errors
     running.assert_nothing_left()
 

@@ -90,7 +90,7 @@ def test_a_failure_is_not_hidden_by_a_close_that_fails_as_well(caplog):
     async def failing(up):
         raise LookupError("the first failure")
 
-    with caplog.at_level(logging.WARNING, "trio_adaptive"), pytest.raises(Exception) as caught:
+    with caplog.at_level(logging.WARNING, "trio_adaptive"), pytest.raises(ExceptionGroup) as caught:
         serve(failing, fails_in="close")
     assert caught.group_contains(LookupError, match="the first failure")
     assert "no close today" in caplog.text

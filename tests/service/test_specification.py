@@ -184,6 +184,13 @@ def test_a_maximum_may_come_from_anywhere(plan, source, tmp_path):
         assert plan(spec(cls="SpecCluster", more=more), chosen, config=config).settings.maximum == 3
 
 
+@pytest.mark.parametrize("bound", ["maximum-cores: 8", "maximum_memory: 8 GiB"])
+def test_a_maximum_may_be_one_of_cores_or_memory(plan, bound):
+    settings = plan(spec(cls="SpecCluster", more=f"adaptive: {{{bound}}}")).settings
+    assert settings.maximum == math.inf
+    assert settings.maximum_cores == 8 or settings.maximum_memory == 8 * 2**30
+
+
 def test_a_missing_maximum_is_told_beside_other_wrong_options(mistakes):
     assert set(mistakes(a_kitchen("args: [1]\nkwargs: {stove: 1}\nadaptive: {interval: -1}"))) == {
         "adaptive.interval",

@@ -80,8 +80,9 @@ def _bounded(cls: type[Any], settings: Settings, findings: Findings) -> Settings
 
 def _is_unbounded(options: Mapping[str, object], config: Path | None) -> bool:
     # Asked by itself, so that it is told beside the mistakes in other options.
+    bounds = {name: value for name, value in options.items() if name.startswith("maximum")}
     try:
-        alone = load_settings({"maximum": options.get("maximum")}, file=config)
+        alone = load_settings(bounds, file=config)
     except ConfigurationError:
         return False  # has been told
-    return math.isinf(alone.maximum)
+    return math.isinf(alone.maximum) and alone.maximum_cores is None and alone.maximum_memory is None

@@ -166,13 +166,24 @@ async def _close(cluster: Any, name: str) -> None:
     if not callable(getattr(cluster, "close", None)):
         return
     logger.info("Closing the %s", name)
-    with trio.move_on_after(CLOSING) as closing:
-        await call_foreign(f"close() of {name}", cluster.close, limiter=_one_thread())
-    if closing.cancelled_caught:
-        cluster.shutdown_on_close = (
-            False  # that hook of Dask's at the end of the process would only try it again
-        )
-        raise CallTimedOut(f"{name} has not closed within {CLOSING:g} s: see what it has left")
+    try:
+        with trio.fail_after(CLOSING):
+            await call_foreign(f"close() of {name}", cluster.close, limiter=_one_thread())
+    except (trio.TooSlowError, ClusterError) as error:
+        with suppress(AttributeError):
+            cluster.shutdown_on_close = False  # Dask's hook at the end of the process would only try it again
+        if isinstance(error, trio.TooSlowError):
+            raise CallTimedOut(f"{name} has not closed within {CLOSING:g} s: see what it has left") from error
+        if not _is_of_a_failed_start(error.__cause__):
+            raise
+
+
+def _is_of_a_failed_start(error: BaseException | None) -> bool:
+    """Whether this is how a ``SpecCluster`` closes when a worker of it could not be started.
+
+    At the very end it asserts that all of its workers are closed, and a job that was never accepted stays created.
+    """
+    return isinstance(error, AssertionError) and str(error) == "Status.created"
 
 
 def _one_thread() -> Any:
