@@ -37,7 +37,7 @@ exit codes:
 
 SCALER_OPTIONS: dict[str, str] = {
     "minimum": "never fewer workers than this (default 0)",
-    "maximum": "never more workers than this (default: the processors of this machine, if they run there)",
+    "maximum": "never more workers than this (default: the processors of this machine)",
     "interval": "time between two looks when nothing happens, such as 1s (default) or 500ms",
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',

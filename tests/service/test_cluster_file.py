@@ -197,6 +197,12 @@ def test_a_constructor_that_fails_has_the_last_word(up):
     assert "Traceback" not in running.errors
 
 
+def test_where_a_constructor_has_failed_is_told_when_asked_for(up):
+    running = up(own("Refused"), "-v")
+    assert running.wait() == 3
+    assert "users_own.py" in running.errors
+
+
 def test_a_signal_while_it_is_made_closes_what_comes_of_it(up, folder):
     running = up(own("Slow"))
     running.until((folder / "making").exists, "the constructor")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
 import dask
 import pytest
+import yaml
 from distributed import LocalCluster, SpecCluster
 
 from trio_adaptive.errors import ConfigurationError
 from trio_adaptive.service.cluster_file import load_plan
+
+GUIDE = Path(__file__).parents[2] / "docs/how-to/cluster-file.md"
 
 CLUSTERS_OF_A_USER = '''
 from distributed.deploy.cluster import Cluster
@@ -162,6 +167,22 @@ def test_later_sources_win(plan, tmp_path):
 
 def test_a_wrong_option_that_the_command_line_overrides_does_no_harm(plan):
     assert plan(spec(more="adaptive: {idle-timeout: soon}"), {"idle_timeout": 3}).settings.idle_timeout == 3.0
+
+
+SAMPLES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=range(len(SAMPLES)))
+def test_the_samples_of_the_guide_are_right(plan, mistakes, sample):
+    module = yaml.safe_load(sample)["module"]
+    if importlib.util.find_spec(module.partition(".")[0]):
+        assert plan(sample, {"maximum": 2}).settings.maximum == 2
+    else:  # no resource manager is at hand here; all but the module can be judged
+        assert list(mistakes(sample, {"maximum": 2})) == ["module"]
+
+
+def test_there_are_samples_in_the_guide():
+    assert len(SAMPLES) >= 4
 
 
 # The maximum

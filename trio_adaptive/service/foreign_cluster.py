@@ -127,7 +127,11 @@ class _Making:
                     post(self._over.set)
 
         logger.info("Making a %s", self._blueprint.name)
-        await call_foreign(self._blueprint.name, make, limiter=_one_thread())
+        try:
+            await call_foreign(self._blueprint.name, make, limiter=_one_thread())
+        except ClusterError:
+            logger.debug("The %s has failed", self._blueprint.name, exc_info=True)
+            raise
         return self._made[0]
 
     async def undo(self) -> None:
