@@ -13,9 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
+import dask
 from attrs import frozen
+from dask.utils import parse_timedelta
 from distributed.core import Status
 
+from trio_adaptive.clusters.absence import Absences
 from trio_adaptive.clusters.base import Wake
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
@@ -23,7 +26,7 @@ from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
-from trio_adaptive.errors import ClusterClosed
+from trio_adaptive.errors import ClusterClosed, ClusterError
 
 ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
 
@@ -45,6 +48,7 @@ class _Planned:
         requested: whether the cluster has asked its resource manager for it.
         failed: whether its start has failed.
         ended: whether it has closed.
+        process: what the cluster has started for it, if anything.
     """
 
     own_name: Any
@@ -52,6 +56,7 @@ class _Planned:
     requested: bool
     failed: bool = False
     ended: bool = False
+    process: Any = None
 
 
 class DaskCluster(LinkedCluster):
@@ -62,6 +67,7 @@ class DaskCluster(LinkedCluster):
         self._cluster = cluster
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
+        self._absences = Absences(parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout")))
         self._working: set[asyncio.Task[None]] = set()
 
     @property
@@ -78,7 +84,7 @@ class DaskCluster(LinkedCluster):
     async def launch(self, units: Sequence[UnitId]) -> None:
         async def scale() -> None:
             before = {str(planned.own_name) for planned in self._plan()}
-            answer = self._cluster.scale(len(before) + len(units))
+            answer = self._scale(len(before) + len(units))
             # No checkpoint up to here: from now on the new ones are known by our names.
             fresh = [planned for planned in self._plan() if str(planned.own_name) not in before]
             self._given.update(
@@ -99,7 +105,13 @@ class DaskCluster(LinkedCluster):
             raise
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        await self._scale_down(units)
+        plan = await self._on_loop("its plan", self._plan)
+        roster = await self._link.roster(refresh=True)
+        here = {self._id(planned) for planned in plan if any(name in roster for name in planned.workers)}
+        await self._scale_down([unit for unit in units if unit not in here])
+        kept = [unit for unit in units if unit in here]
+        if kept:
+            raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         plan = await self._on_loop("its plan", self._plan)
@@ -127,6 +139,12 @@ class DaskCluster(LinkedCluster):
             ):
                 await anyio.sleep(POLL)
 
+    def _scale(self, units: int) -> Any:
+        """Ask the cluster for so many units altogether. Runs on its loop."""
+        # A JobQueueCluster counts workers in scale(n), and has a word of its own for whole jobs.
+        counts_jobs = "jobs" in inspect.signature(self._cluster.scale).parameters
+        return self._cluster.scale(jobs=units) if counts_jobs else self._cluster.scale(units)
+
     def _plan(self) -> list[_Planned]:
         """The plan, entry by entry, in the order of asking. Runs on the cluster's loop."""
         if self._cluster.status in ENDED:
@@ -141,9 +159,11 @@ class DaskCluster(LinkedCluster):
         plan = []
         for name, entry in spec.items():
             names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
-            status = getattr(workers.get(name), "status", None)
-            failed, ended = status == Status.failed, status == Status.closed
-            plan.append(_Planned(name, names, name in workers, failed, ended))
+            process = workers.get(name)
+            status = getattr(process, "status", None)
+            # A cluster lists what it has tried to start: what is still as it was created could not be started.
+            failed = status in {Status.failed, Status.created}
+            plan.append(_Planned(name, names, name in workers, failed, status == Status.closed, process))
         return plan
 
     def _id(self, planned: _Planned) -> UnitId:
@@ -152,13 +172,17 @@ class DaskCluster(LinkedCluster):
     def _unit(self, planned: _Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
+        unit, detail = self._id(planned), ""
+        gone = self._absences.since(
+            str(planned.own_name), planned.process, anyio.current_time(), here=bool(here)
+        )
         if planned.failed:
-            state = "failed"
+            state, detail = "failed", self._errors.get(unit, "the cluster could not start it")
         elif here:
             state = "registered"
-        unit = self._id(planned)
+        elif gone is not None:
+            state, detail = "lost", f"its workers left the scheduler {gone:.1f} s ago and have not come back"
         executing = sum(roster[name].executing for name in here)
-        detail = self._errors.get(unit, "the cluster could not start it") if planned.failed else ""
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
     async def _scale_down(self, units: Sequence[UnitId]) -> None:
@@ -169,6 +193,7 @@ class DaskCluster(LinkedCluster):
             for planned in going:
                 self._errors.pop(self._id(planned), None)
                 self._given.pop(str(planned.own_name), None)
+                self._absences.forget(str(planned.own_name))
 
         async def closed(names: list[Any]) -> None:
             answer = self._cluster.scale_down(names)
