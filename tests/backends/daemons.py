@@ -16,7 +16,9 @@ STOP = 10.0
 def a_daemon(command, log):
     """One server in the foreground; where it can be had, the kernel ends it with us."""
     with log.open("ab") as output:
-        process = subprocess.Popen([*_bound_to_us(), *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*_bound_to_us(), *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL
+        )
     try:
         yield process
     finally:

@@ -16,23 +16,33 @@ LIMIT = 60.0  # seconds for one test; a job's workers take one or two to come
 
 PROCESSES = 2
 
-BRISK = {"interval": 0.2, "wait_count": 2, "idle_timeout": 0.4}
-"""Decisions in the time that a test has."""
+BRISK = {"interval": 0.2, "wait_count": 2, "idle_timeout": 0.4, "target_duration": 0.1}
+"""Decisions in the time that a test has, and a load that asks for all that there is."""
 
 
 @frozen
 class Scene:
-    """A Slurm, a Dask cluster without any jobs so far, and a client."""
+    """A Slurm, a Dask cluster without any jobs so far, and a client.
+
+    Attributes:
+        earlier: numbers of the jobs that other tests have submitted.
+    """
 
     slurm: object
     cluster: object
     client: object
+    earlier: frozenset
 
     async def gather(self, futures):
         return await anyio.to_thread.run_sync(self.client.gather, futures, abandon_on_cancel=True)
 
     async def jobs(self):
         return await anyio.to_thread.run_sync(self.slurm.jobs)
+
+    async def history(self):
+        """State by number of all jobs that have been submitted for this cluster."""
+        jobs = await anyio.to_thread.run_sync(self.slurm.history)
+        return {job: state for job, state in jobs.items() if job not in self.earlier}
 
     async def until_jobs(self, *states):
         """Wait until the queue has exactly jobs in these states."""
@@ -74,7 +84,10 @@ async def a_job_cluster(queue, folder):
 
 @asynccontextmanager
 async def a_job_scene(slurm, queue, folder):
+    """A scene that ends with an empty queue."""
+    earlier = frozenset(await anyio.to_thread.run_sync(slurm.history))
     with anyio.fail_after(LIMIT):
         async with a_job_cluster(queue, folder) as cluster, a_client(cluster.scheduler_address) as client:
-            yield Scene(slurm, cluster, client)
-        await Scene(slurm, None, None).until_jobs()
+            scene = Scene(slurm, cluster, client, earlier)
+            yield scene
+        await scene.until_jobs()

@@ -46,6 +46,7 @@ SlurmdParameters=config_overrides
 KillWait=2
 CompleteWait=0
 InactiveLimit=0
+MinJobAge=3600
 ReturnToService=2
 {nodes}
 PartitionName=wide Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -70,12 +71,17 @@ class Slurm:
         lines = _run("squeue", "--noheader", "--format", "%i %T").splitlines()
         return dict(line.split() for line in lines)
 
-    def submitted(self):
-        """How many jobs there have been since the start, by the number that the latest one got."""
-        return max((int(line) for line in _run("scontrol", "-o", "show", "jobs").split() if line.isdigit()), default=0)
+    def history(self):
+        """State by job number of all that have ever been submitted, those that have ended included."""
+        jobs = [dict(_fields(line)) for line in _run("scontrol", "--oneliner", "show", "jobs").splitlines()]
+        return {job["JobId"]: job["JobState"] for job in jobs if "JobId" in job}
 
     def cancel(self, job):
         _run("scancel", job)
+
+
+def _fields(line):
+    return (word.split("=", 1) for word in line.split() if "=" in word)
 
 
 def _run(*command):

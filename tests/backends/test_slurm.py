@@ -2,27 +2,129 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import anyio
+import dask
 import pytest
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
 
-from job_scenes import BRISK, a_job_scene
+from job_scenes import BRISK, a_job_cluster, a_job_scene
+from real_dask import until
 
 from trio_adaptive import adaptive
+from trio_adaptive.testing import check_cluster
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends]
 
 
+# What both backends do in the same way is played once: each real job takes its time.
+only_trio = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+
+
+def keys(n):
+    return [f"task-{number}" for number in range(n)]
+
+
+async def looks(scaler, n):
+    """Wait for so many more looks at the cluster."""
+    goal = scaler.statistics().samples + n
+
+    async def looked():
+        return scaler.statistics().samples >= goal
+
+    await until(looked)
+
+
 async def test_jobs_come_for_the_work_and_go_with_it(slurm, counting, tmp_path):
-    async with a_job_scene(slurm, slurm.wide, tmp_path) as scene:
-        async with adaptive(scene.cluster, maximum=3, **BRISK) as scaler:
-            assert await scene.jobs() == {}
-            task = counting.task()
-            keys = [f"task-{number}" for number in range(60)]
-            futures = scene.client.map(task, keys, seconds=0.2, pure=False)
-            assert await scene.gather(futures) == keys
-            assert 1 <= len(await scene.jobs()) <= 3
+    async with (
+        a_job_scene(slurm, slurm.wide, tmp_path) as scene,
+        adaptive(scene.cluster, maximum=3, **BRISK) as scaler,
+    ):
+        await looks(scaler, 3)
+        assert await scene.history() == {}
+        futures = scene.client.map(counting.task(), keys(60), seconds=0.1, pure=False)
+        await scene.until_jobs("RUNNING", "RUNNING", "RUNNING")
+        assert await scene.gather(futures) == keys(60)
+        del futures
+        await scene.until_jobs()
+        assert counting.executions == dict.fromkeys(keys(60), 1)
+        # Each by itself, when its workers had left: none was cancelled.
+        assert sorted((await scene.history()).values()) == ["COMPLETED"] * 3
+
+
+async def test_a_queue_that_holds_jobs_back_is_not_sent_more(slurm, counting, tmp_path):
+    async with (
+        a_job_scene(slurm, slurm.narrow, tmp_path) as scene,
+        adaptive(scene.cluster, minimum=1, maximum=3, **BRISK) as scaler,
+    ):
+        futures = scene.client.map(counting.gated_task(), keys(40), pure=False)
+        await scene.until_jobs("RUNNING", "PENDING", "PENDING")
+        await counting.wait(2)
+        await looks(scaler, 15)
+        assert len(await scene.history()) == 3
+        counting.open_gate()
+        assert await scene.gather(futures) == keys(40)
+        del futures
+        await scene.until_jobs("RUNNING")
+        assert sorted((await scene.history()).values()) == ["CANCELLED", "CANCELLED", "RUNNING"]
+        assert counting.executions == dict.fromkeys(keys(40), 1)
+
+
+@only_trio
+async def test_a_job_that_is_cancelled_from_outside_is_replaced(slurm, counting, tmp_path):
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1 s"}):
+        async with (
+            a_job_scene(slurm, slurm.wide, tmp_path) as scene,
+            adaptive(scene.cluster, maximum=2, **BRISK),
+        ):
+            futures = scene.client.map(counting.gated_task(), keys(20), pure=False)
+            await counting.wait(4)
+            [victim, survivor] = await scene.jobs()
+            await anyio.to_thread.run_sync(slurm.cancel, victim)
+
+            async def replaced():
+                jobs = await scene.jobs()
+                return victim not in jobs and list(jobs.values()) == ["RUNNING"] * 2
+
+            await until(replaced)
+            assert survivor in await scene.jobs()
+
+            async def busy_again():
+                return sum(counting.executions.values()) == 6
+
+            await until(busy_again)
+            counting.open_gate()
+            assert await scene.gather(futures) == keys(20)
             del futures
             await scene.until_jobs()
-            assert counting.executions == dict.fromkeys(keys, 1)
-            print(scaler.log, scaler.statistics())
+            # Two were under way in the job that was cancelled; nothing else ran twice.
+            assert sorted(counting.executions.values()) == [1] * 18 + [2] * 2
+
+
+@only_trio
+async def test_a_submission_that_slurm_refuses_leaves_nothing(slurm, tmp_path):
+    async with (
+        a_job_scene(slurm, "nowhere", tmp_path) as scene,
+        adaptive(scene.cluster, maximum=3, retry_delay=0.2, **BRISK) as scaler,
+    ):
+        future = scene.client.submit(abs, -1)
+
+        async def refused_again():
+            return scaler.statistics().failures >= 3
+
+        await until(refused_again)
+        assert "invalid partition" in scaler.statistics().last_error
+        future.cancel()
+
+        async def forgotten():
+            return not scene.cluster.worker_spec and not scene.cluster.workers
+
+        await until(forgotten)
+        assert await scene.history() == {}
+
+
+@only_trio
+async def test_it_keeps_every_rule_of_the_port(slurm, tmp_path):
+    await check_cluster(partial(a_job_cluster, slurm.wide, tmp_path))

@@ -95,8 +95,12 @@ class DaskCluster(LinkedCluster):
         async def started(answer: Any) -> None:
             if inspect.isawaitable(answer):
                 await answer
-            if inspect.isawaitable(self._cluster):
+            if not inspect.isawaitable(self._cluster):
+                return
+            try:
                 await self._cluster  # until they have been asked for; raises where one could not be
+            finally:
+                self._give_up()
 
         try:
             await self._awaited("scale", scale)
@@ -138,6 +142,12 @@ class DaskCluster(LinkedCluster):
                 self._id(p) == unit and not p.ended for p in await self._on_loop("its plan", self._plan)
             ):
                 await anyio.sleep(POLL)
+
+    def _give_up(self) -> None:
+        """Mark what could not be started, which the cluster does not: it would try again, unasked. Runs on its loop."""
+        for planned in self._plan():
+            if planned.failed and planned.process is not None:
+                planned.process.status = Status.failed
 
     def _scale(self, units: int) -> Any:
         """Ask the cluster for so many units altogether. Runs on its loop."""
