@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slurm_service
+import ssh_service
 from debian_packages import install, may_install, missing_packages
 from real_dask import Counting
 
@@ -23,6 +24,13 @@ def slurm(tmp_path_factory):
     require(slurm_service.PROGRAMS)
     with slurm_service.a_slurm(tmp_path_factory.mktemp("slurm")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ssh_hosts(tmp_path_factory):
+    require(ssh_service.PROGRAMS)
+    with ssh_service.ssh_hosts(tmp_path_factory.mktemp("ssh")) as hosts:
+        yield hosts
 
 
 @pytest.fixture

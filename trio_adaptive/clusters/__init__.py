@@ -44,7 +44,9 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
 def _check_can_grow(cluster: Any) -> None:
     # Dask's own word for it; SSHCluster, above all, has a fixed list of hosts and ignores scale(n) without a word.
     if not getattr(cluster, "_supports_scaling", True):
-        problem = f"the {type(cluster).__name__} {cluster.name!r} has no specification of new workers to start"
+        problem = (
+            f"the {type(cluster).__name__} {cluster.name!r} has no specification of new workers to start"
+        )
         allowed = "a cluster that can start workers; over ssh: command_cluster() with an ssh command"
         raise ConfigurationError([Mistake("cluster", problem, allowed)])
 
