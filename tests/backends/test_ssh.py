@@ -89,7 +89,11 @@ async def test_hosts_come_for_the_work_and_go_with_it(ssh_hosts, template, count
         del futures
         await nothing_of(scheduler.address)
         assert counting.executions == dict.fromkeys(keys, 1)
-        assert await cluster.look(refresh=True) == ()
+
+        async def empty():
+            return await cluster.look(refresh=True) == ()
+
+        await until(empty)
 
 
 @only_trio

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
-import dask
 from attrs import frozen
+from dask import config
 from dask.utils import parse_timedelta
 from distributed.core import Status
 
@@ -67,7 +67,7 @@ class DaskCluster(LinkedCluster):
         self._cluster = cluster
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
-        self._absences = Absences(parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout")))
+        self._absences = Absences(parse_timedelta(config.get("distributed.deploy.lost-worker-timeout")))
         self._working: set[asyncio.Task[None]] = set()
 
     @property
