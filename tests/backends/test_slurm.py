@@ -40,7 +40,7 @@ async def looks(scaler, n):
 async def test_jobs_come_for_the_work_and_go_with_it(slurm, counting, tmp_path):
     async with (
         a_job_scene(slurm, slurm.wide, tmp_path) as scene,
-        adaptive(scene.cluster, maximum=3, **BRISK) as scaler,
+        adaptive(scene.cluster, maximum=6, **BRISK) as scaler,
     ):
         await looks(scaler, 3)
         assert await scene.history() == {}
@@ -57,7 +57,7 @@ async def test_jobs_come_for_the_work_and_go_with_it(slurm, counting, tmp_path):
 async def test_a_queue_that_holds_jobs_back_is_not_sent_more(slurm, counting, tmp_path):
     async with (
         a_job_scene(slurm, slurm.narrow, tmp_path) as scene,
-        adaptive(scene.cluster, minimum=1, maximum=3, **BRISK) as scaler,
+        adaptive(scene.cluster, minimum=2, maximum=6, **BRISK) as scaler,
     ):
         futures = scene.client.map(counting.gated_task(), keys(40), pure=False)
         await scene.until_jobs("RUNNING", "PENDING", "PENDING")
@@ -77,7 +77,7 @@ async def test_a_job_that_is_cancelled_from_outside_is_replaced(slurm, counting,
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1 s"}):
         async with (
             a_job_scene(slurm, slurm.wide, tmp_path) as scene,
-            adaptive(scene.cluster, maximum=2, **BRISK),
+            adaptive(scene.cluster, maximum=4, **BRISK),
         ):
             futures = scene.client.map(counting.gated_task(), keys(20), pure=False)
             await counting.wait(4)
@@ -107,7 +107,7 @@ async def test_a_job_that_is_cancelled_from_outside_is_replaced(slurm, counting,
 async def test_a_submission_that_slurm_refuses_leaves_nothing(slurm, tmp_path):
     async with (
         a_job_scene(slurm, "nowhere", tmp_path) as scene,
-        adaptive(scene.cluster, maximum=3, retry_delay=0.2, **BRISK) as scaler,
+        adaptive(scene.cluster, maximum=6, retry_delay=0.2, **BRISK) as scaler,
     ):
         future = scene.client.submit(abs, -1)
 
