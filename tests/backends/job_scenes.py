@@ -54,13 +54,13 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_job_cluster(queue, folder):
+async def a_job_cluster(queue, folder, processes=PROCESSES):
     """On asyncio on the program's own loop; on trio with its loop in a thread, as scripts have it."""
     make = partial(
         SLURMCluster,
         queue=queue,
         cores=PROCESSES,
-        processes=PROCESSES,
+        **({} if processes is None else {"processes": processes}),
         memory="600 MB",
         walltime="00:10:00",
         interface="lo",
@@ -83,11 +83,14 @@ async def a_job_cluster(queue, folder):
 
 
 @asynccontextmanager
-async def a_job_scene(slurm, queue, folder):
+async def a_job_scene(slurm, queue, folder, processes=PROCESSES):
     """A scene that ends with an empty queue."""
     earlier = frozenset(await anyio.to_thread.run_sync(slurm.history))
     with anyio.fail_after(LIMIT):
-        async with a_job_cluster(queue, folder) as cluster, a_client(cluster.scheduler_address) as client:
+        async with (
+            a_job_cluster(queue, folder, processes) as cluster,
+            a_client(cluster.scheduler_address) as client,
+        ):
             scene = Scene(slurm, cluster, client, earlier)
             yield scene
         await scene.until_jobs()

@@ -13,7 +13,8 @@ pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
 from job_scenes import BRISK, a_job_cluster, a_job_scene
 from real_dask import until
 
-from trio_adaptive import adaptive
+from trio_adaptive import Adaptive, adaptive
+from trio_adaptive.errors import ConfigurationError
 from trio_adaptive.testing import check_cluster
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends]
@@ -123,6 +124,22 @@ async def test_a_submission_that_slurm_refuses_leaves_nothing(slurm, tmp_path):
 
         await until(forgotten)
         assert await scene.history() == {}
+
+
+@only_trio
+@pytest.mark.parametrize("processes", [2, None], ids=["as given", "by default"])
+async def test_bounds_are_met_in_whole_jobs(slurm, tmp_path, processes):
+    async with a_job_scene(slurm, slurm.wide, tmp_path, processes) as scene:
+        with pytest.raises(ConfigurationError, match="workers come 2 at a time"):
+            Adaptive(scene.cluster, minimum=3, maximum=3)
+        async with adaptive(scene.cluster, minimum=3, maximum=5, **BRISK) as scaler:
+            scene.client.map(abs, range(100), pure=False)
+            await scaler.wait_for(4)
+            assert list((await scene.history()).values()) == ["RUNNING"] * 2
+            assert [(unit.size, unit.ours) for unit in scaler.sample.units] == [(2, True)] * 2
+            scaler.set_limits(minimum=0)
+            await scene.until_jobs()
+            assert list((await scene.history()).values()) == ["COMPLETED"] * 2
 
 
 @only_trio

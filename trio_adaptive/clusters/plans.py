@@ -13,12 +13,13 @@ import weakref
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import SpecCluster
 from distributed.utils import import_term
 
+from trio_adaptive.clusters.shape import group_of
 from trio_adaptive.decision.model import WorkerName
 
 
@@ -82,18 +83,19 @@ class SpecPlan:
     """A ``SpecCluster``: a specification of every entry, whose ``group`` names the workers of one that has several."""
 
     cluster: Any
+    group: tuple[str, ...] = field(default=Factory(lambda self: group_of(self.cluster), takes_self=True))
     _failed: weakref.WeakSet[Any] = field(factory=weakref.WeakSet[Any])
 
     @property
     def unit_size(self) -> int:
-        spec: Mapping[str, Any] = self.cluster.new_spec or {}
-        return len(spec.get("group", ("",))) or 1
+        return len(self.group)
 
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:  # noqa: ARG002 - the specification tells
         workers: Mapping[Any, Any] = self.cluster.workers
         plan: list[Planned] = []
         for name, entry in self.cluster.worker_spec.items():
-            names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
+            group = self.group if entry is self.cluster.new_spec else entry.get("group", ("",))
+            names = tuple(WorkerName(f"{name}{suffix}") for suffix in group)
             worker = workers.get(name)
             status = getattr(worker, "status", None)
             failed = status == Status.failed or worker in self._failed
