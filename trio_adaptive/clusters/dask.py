@@ -23,7 +23,6 @@ from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.plans import Planned, plan_of
 from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed, ClusterError
@@ -101,12 +100,8 @@ class DaskCluster(LinkedCluster):
         entries = [planned for planned in plan if self._id(planned) == unit]
         # Who is not in the plan is a stranger, and ends by itself when the scheduler has let it go.
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
-        addresses = await self._addresses(names)
-        if addresses:
-            await drain(self._link, addresses, committed)
+        if await self._drain_workers(names, committed):
             await self._ended_by_itself(unit)
-        else:
-            committed()
         await self._scale_down([unit])
 
     async def watch(self, wake: Wake) -> None:
