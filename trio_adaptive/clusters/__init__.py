@@ -26,7 +26,7 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
         needs_target: whether the cluster has to say itself how many workers its load asks for.
 
     Raises:
-        ConfigurationError: it has no ``scale``, or neither a scheduler nor a ``target``.
+        ConfigurationError: it has no ``scale`` or one that starts nothing, or neither a scheduler nor a ``target``.
     """
     if isinstance(cluster, Cluster):
         return
@@ -34,9 +34,21 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
     if not callable(getattr(cluster, "scale", None)):
         allowed = "a distributed cluster, anything of trio_adaptive.clusters, or an object with scale(n)"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no scale(n)", allowed)])
-    if not _is_dask_cluster(cluster) and needs_target and not callable(getattr(cluster, "target", None)):
+    if _is_dask_cluster(cluster):
+        _check_can_grow(cluster)
+    elif needs_target and not callable(getattr(cluster, "target", None)):
         allowed = "a method target() that returns a number of workers, or a subclass of Adaptive that has one"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no target()", allowed)])
+
+
+def _check_can_grow(cluster: Any) -> None:
+    # Dask's own word for it; SSHCluster, above all, has a fixed list of hosts and ignores scale(n) without a word.
+    if not getattr(cluster, "_supports_scaling", True):
+        problem = (
+            f"the {type(cluster).__name__} {cluster.name!r} has no specification of new workers to start"
+        )
+        allowed = "a cluster that can start workers; over ssh: command_cluster() with an ssh command"
+        raise ConfigurationError([Mistake("cluster", problem, allowed)])
 
 
 @asynccontextmanager
