@@ -165,8 +165,8 @@ async def open_kube_cluster(cluster: Any) -> AsyncGenerator[KubernetesCluster]:
     security = getattr(cluster, "security", None)
     async with open_link(cluster.scheduler_address, security=security, loop=loop) as link:
         port = KubernetesCluster(cluster, link, WorkerGroup(cluster.namespace, cluster.name))
-        await port.open()
         try:
+            await port.open()
             yield port
         finally:
             await port.close()

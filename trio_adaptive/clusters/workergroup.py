@@ -95,7 +95,13 @@ class WorkerGroup:
         return await self._call("GET", DASK, f"daskautoscalers/{self._cluster}") is not None
 
     async def close(self) -> None:
-        """Wait for requests that nobody waits for any more."""
+        """Wait for requests that nobody waits for any more, and close the connections."""
+        await self._worked_off()
+        session = getattr(self._api, "_session", None)  # kr8s itself leaves it to the garbage collector
+        if session is not None:
+            await session.aclose()
+
+    async def _worked_off(self) -> None:
         if self._working:
             await asyncio.wait(self._working)
 
@@ -162,7 +168,7 @@ class WorkerGroup:
 
     async def _handled(self) -> _Snapshot:
         """The group once the operator is through with it, or has not stirred for `PATIENCE` seconds."""
-        await self.close()
+        await self._worked_off()
         before, since = None, _now()
         while True:
             snapshot = await self._read(0)
