@@ -143,6 +143,11 @@ def test_the_defaults():
         "retry_delay_max": 60.0,
         "on_exit": "keep",
         "log_length": 1000,
+        "strangers": "auto",
+        "minimum_cores": None,
+        "maximum_cores": None,
+        "minimum_memory": None,
+        "maximum_memory": None,
         "worker_key": None,
     }
 
@@ -155,6 +160,12 @@ def test_every_option_is_told_and_explained():
 
 
 RIGHT = [
+    ("strangers", "retire", "retire"),
+    ("minimum_cores", 0, 0),
+    ("maximum_cores", 8.0, 8),
+    ("minimum_memory", "7GB", 7_000_000_000),
+    ("maximum_memory", "1 GiB", 2**30),
+    ("maximum_memory", 10**12, 10**12),
     ("interval", "20 ms", 0.02),
     ("min_interval", 0, 0.0),
     ("minimum", 2.0, 2),
@@ -202,6 +213,11 @@ WRONG = {
     "retry_delay_max": [0, "inf"],
     "on_exit": ["", "Keep", 1, ["keep"], {}],
     "log_length": [0, math.inf],
+    "strangers": ["", "Adopt", 1],
+    "minimum_cores": [-1, 1.5, "many", math.inf, True],
+    "maximum_cores": [0, 1.5, "8"],
+    "minimum_memory": [-1, "1 parsec", "", b"1"],
+    "maximum_memory": [0, "0 GB", "-1 GB", "much"],
     "worker_key": ["host", 0, False],
 }
 
@@ -229,7 +245,17 @@ def test_the_tables_leave_no_option_out():
     assert {name for name, *_ in RIGHT} == set(WRONG) == set(OPTIONS)
 
 
-@pytest.mark.parametrize("name", sorted(set(OPTIONS) - {"idle_timeout", "worker_key"}))
+TAKES_NONE = {
+    "idle_timeout",
+    "minimum_cores",
+    "maximum_cores",
+    "minimum_memory",
+    "maximum_memory",
+    "worker_key",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - TAKES_NONE))
 def test_none_is_not_given_where_it_is_no_value(name):
     with dask.config.set({"trio-adaptive.idle-timeout": 5}):
         assert load_settings({name: None}) == Settings(idle_timeout=5.0)
@@ -345,7 +371,8 @@ def test_any_mapping_gives_settings_or_a_configuration_error(options, of_dask):
         else:
             mistakes = ()
             assert load_settings(attrs.asdict(loaded, recurse=False)) == loaded
-            assert all(getattr(loaded, low) <= getattr(loaded, high) for low, high in ORDERED)
+            pairs = [(getattr(loaded, low), getattr(loaded, high)) for low, high in ORDERED]
+            assert all(low <= high for low, high in pairs if None not in (low, high))
     assert all(mistake.problem and mistake.allowed and str(mistake) for mistake in mistakes)
 
 

@@ -18,6 +18,7 @@ import attrs
 from attrs import Factory, define, field, frozen
 from cattrs import ClassValidationError, Converter
 
+from trio_adaptive.decision.state import Strangers
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 
@@ -53,6 +54,20 @@ def _read_maximum(given: object) -> float:
     return math.inf if given in (math.inf, "inf") else _read_count(given)
 
 
+def _read_cores(given: object) -> int | None:
+    return None if given is None else _read_count(given)
+
+
+def _read_memory(given: object) -> int | None:
+    if isinstance(given, str):
+        if not any(character.isdigit() for character in given):
+            raise ValueError("no number in it")  # for Dask, text without a number is one of that unit
+        from dask.utils import parse_bytes  # noqa: PLC0415 - only those who have Dask can say it
+
+        return int(parse_bytes(given))
+    return _read_cores(given)
+
+
 def _read_idle_timeout(given: object) -> float | None:
     return None if given in (None, "auto") else parse_duration(given)
 
@@ -72,6 +87,11 @@ OnExit: TypeAlias = Literal["keep", "minimum", "close"]
 OneOfOnExit: TypeAlias = Annotated[
     OnExit, Allowed(" or ".join(map(repr, get_args(OnExit))), lambda word: word in get_args(OnExit))
 ]
+Cores: TypeAlias = Annotated[int | None, Allowed("a whole number of cores", read=_read_cores)]
+Memory: TypeAlias = Annotated[int | None, Allowed('bytes, or text such as "100 GiB"', read=_read_memory)]
+OneOfStrangers: TypeAlias = Annotated[
+    Strangers, Allowed(" or ".join(map(repr, get_args(Strangers))), lambda word: word in get_args(Strangers))
+]
 WorkerKey: TypeAlias = Annotated[
     Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
 ]
@@ -87,7 +107,9 @@ def _default_retry_delay_max(settings: Settings) -> float:
 
 @frozen(kw_only=True)
 class Settings:
-    """Every option; `load_settings` makes one. Durations are seconds, sizes are units of workers.
+    """Every option; `load_settings` makes one.
+
+    Durations are seconds. Sizes are workers, and become whole units where several workers are started as one.
 
     The constructor takes values at their word: it neither reads ``"5s"`` nor looks for contradictions.
 
@@ -95,8 +117,8 @@ class Settings:
         interval: between two looks at the cluster, when nothing has asked for one sooner.
         min_interval: between two looks at the least, however many wake-ups come; unless given, it follows a
             shorter ``interval``.
-        minimum: never fewer units than this by our own action.
-        maximum: never more units than this, an int or infinite.
+        minimum: never fewer workers than this by our own action.
+        maximum: never more workers than this, an int or infinite.
         wait_count: how many looks in a row must find a unit superfluous before it is given back.
         target_duration: how long the work at hand should take; less means more workers.
         idle_timeout: how long a unit must have been superfluous before it is given back. None is automatic: at
@@ -111,6 +133,13 @@ class Settings:
         on_exit: what becomes of the workers when adapting ends: "keep" them all, go down to the "minimum", or
             "close" them all.
         log_length: how many records are kept in memory.
+        strangers: what becomes of workers that are not part of the cluster's plan. They always count. "adopt": they
+            may be given back like all others. "retire": they are given back at once. "ignore": nothing. "auto": adopt,
+            or ignore where `trio-adaptive up` has attached itself to somebody else's scheduler.
+        minimum_cores: the least number of cores, made into workers; the larger of this and ``minimum`` counts.
+        maximum_cores: the largest number of cores, made into workers; the smaller of this and ``maximum`` counts.
+        minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
+        maximum_memory: the same in bytes.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
     """
 
@@ -134,6 +163,11 @@ class Settings:
     )
     on_exit: OneOfOnExit = "keep"
     log_length: Annotated[Count, FROM_1] = 1000
+    strangers: OneOfStrangers = "auto"
+    minimum_cores: Annotated[Cores, FROM_0] = None
+    maximum_cores: Annotated[Cores, FROM_1] = None
+    minimum_memory: Annotated[Memory, FROM_0] = None
+    maximum_memory: Annotated[Memory, FROM_1] = None
     worker_key: WorkerKey = None
 
 
@@ -145,8 +179,14 @@ OPTIONS: Mapping[str, str] = {
 }
 """Every option by name, and what is allowed for it, in words."""
 
-ORDERED = (("minimum", "maximum"), ("min_interval", "interval"), ("retry_delay", "retry_delay_max"))
-"""Pairs of options, of which the first is at most as large as the second."""
+ORDERED = (
+    ("minimum", "maximum"),
+    ("minimum_cores", "maximum_cores"),
+    ("minimum_memory", "maximum_memory"),
+    ("min_interval", "interval"),
+    ("retry_delay", "retry_delay_max"),
+)
+"""Pairs of options, of which the first is at most as large as the second where both are given."""
 
 DASK_KEYS = ("interval", "minimum", "maximum", "wait-count", "target-duration")
 """What is taken from Dask's own ``distributed.adaptive``."""
@@ -268,7 +308,8 @@ class _Draft:
 
     def _check_order(self, settings: Settings, wrong: Iterable[str]) -> None:
         for low, high in ORDERED:
-            if low in wrong or high in wrong or getattr(settings, low) <= getattr(settings, high):
+            least, most = getattr(settings, low), getattr(settings, high)
+            if low in wrong or high in wrong or least is None or most is None or least <= most:
                 continue
             path = self.given[low if low in self.given else high].path
             problem = f"{self._said(low, settings)}, but {self._said(high, settings)}"

@@ -78,7 +78,9 @@ def of_kind(actions: Sequence[Action], kind: type[Action]) -> list[UnitId]:
 
 
 class Core:
-    """Drives `decide` and keeps what it has returned."""
+    """Drives `decide` and keeps what it has returned; ``size`` is what the cluster says of its units."""
+
+    size: int | None = None
 
     def __init__(self, rules: Rules | None = None, **options: object) -> None:
         self.state = State(rules=rules or Rules(idle_timeout=0, wait_count=1), prefix="new", **options)
@@ -114,7 +116,7 @@ class Core:
     ) -> tuple[Action, ...]:
         """One sample."""
         begun = at if begun is None else begun
-        return self.feed(Sampled(Sample(begun, at, cause, tuple(units), Load(target))))
+        return self.feed(Sampled(Sample(begun, at, cause, tuple(units), Load(target), self.size)))
 
     def step(
         self, at: float, units: Iterable[Unit], target: int, *, cause: Cause = "interval"
@@ -153,6 +155,7 @@ class Town:
     def tick(self, target: int, *, busy: int = 0, cause: Cause = "interval", after: float = 1.0) -> None:
         """Time passes, then one look: ``busy`` is how many of the oldest units have work."""
         self.now += after
+        self.core.size = self.size
         for name, at in list(self.arrivals.items()):
             if at <= self.now:
                 self.units[name] = evolve(self.units[name], state="registered")

@@ -101,13 +101,40 @@ def test_units_on_their_way_out_count_towards_the_maximum():
     assert core.look(1, (unit("b"),), 2) == (Launch(ids("new-0")),)
 
 
-def test_strangers_count_towards_the_maximum_and_are_never_drained():
-    core = Core(maximum=3)
-    strangers = (unit("s", ours=False), unit("t", ours=False))
-    assert core.look(0, strangers, 5) == (Launch(ids("new-0")),)
-    assert core.step(1, (*strangers, unit("new-0")), 0) == (Drain(ids("new-0")),)
+STRANGERS = (unit("s", ours=False), unit("t", ours=False))
+
+
+@pytest.mark.parametrize("what", ["auto", "adopt"])
+def test_strangers_count_towards_the_maximum_and_leave_like_all_others(what):
+    core = Core(Rules(idle_timeout=0, wait_count=1, strangers=what), maximum=3)
+    assert core.look(0, STRANGERS, 5) == (Launch(ids("new-0")),)
+    assert core.step(1, (*STRANGERS, unit("new-0")), 1) == (Drain(ids("new-0", "s")),)
+
+
+def test_ignored_strangers_count_and_are_never_drained():
+    core = Core(Rules(idle_timeout=0, wait_count=1, strangers="ignore"), maximum=3)
+    assert core.look(0, STRANGERS, 5) == (Launch(ids("new-0")),)
+    assert core.step(1, (*STRANGERS, unit("new-0")), 0) == (Drain(ids("new-0")),)
     core.finish(1, "drain", ["new-0"])
-    assert core.step(2, strangers, 0) == ()
+    assert core.step(2, STRANGERS, 0) == ()
+
+
+def test_ours_leave_though_the_scheduler_would_rather_give_ignored_strangers_back():
+    core = Core(Rules(idle_timeout=0, wait_count=1, strangers="ignore"))
+    units = (unit("a", ours=False), unit("b", ours=False), unit("y"), unit("z"))
+    assert core.step(0, units, 3) == (Drain(ids("y")),)
+
+
+def test_unwelcome_strangers_leave_at_once_and_are_replaced():
+    core = Core(Rules(idle_timeout=0, wait_count=1, strangers="retire"), minimum=2)
+    assert core.look(0, STRANGERS, 0) == (Drain(ids("s", "t")),)
+    assert core.look(1, STRANGERS, 0) == (Launch(ids("new-0", "new-1")),)
+
+
+def test_nobody_is_sent_away_while_shrinking_is_paused():
+    core = Core(Rules(strangers="retire"))
+    core.feed(SetPause(0, "shrinking", paused=True))
+    assert core.look(0, STRANGERS, 0) == ()
 
 
 def test_a_lower_maximum_needs_no_idle_patience():
@@ -281,7 +308,7 @@ def test_a_unit_that_failed_between_question_and_answer_is_ended_once():
     core = Core()
     core.look(0, (*fleet("a", "b"), unit("p", "requested")), 1)
     broken = (*fleet("a", "b"), unit("p", "failed"))
-    assert core.look(1, broken, 1) == (Cancel(ids("p")),)
+    assert core.look(1, broken, 1) == (Cancel(ids("p"), ended=True),)
     assert core.feed(Suggested(1.5, 1, rank(broken, 1))) == (Drain(ids("a")),)
 
 
@@ -338,12 +365,37 @@ def test_constant_load_gives_a_constant_size(size):
     assert [i for i, actions in enumerate(town.history) if actions] == [0]
 
 
+@pytest.mark.parametrize(
+    ("option", "workers", "units"),
+    [("minimum", 3, 2), ("minimum", 4, 2), ("maximum", 3, 1), ("maximum", 4, 2), ("maximum", math.inf, 5)],
+)
+def test_bounds_in_workers_become_whole_units(option, workers, units):
+    town = Town(Core(**{option: workers}), size=2)
+    town.tick(10 if option == "maximum" else 0)
+    assert len(town.working) == 0
+    town.tick(10 if option == "maximum" else 0)
+    assert len(town.working) == units
+
+
+def test_what_is_held_and_requested_becomes_whole_units():
+    town = Town(Core(), size=2)
+    town.core.feed(AddRequest(0, 3))
+    town.tick(0)
+    town.tick(0)
+    assert len(town.working) == 2
+    town.core.feed(SetHold(1, 5))
+    town.tick(0)
+    town.tick(0)
+    assert len(town.working) == 3
+    assert town.core.reasons[-1] == ("hold", 0, 3)
+
+
 def test_at_its_minimum_an_idle_cluster_keeps_still():
     # Units of two and a minimum used to end in endless closing and opening (dask/dask-jobqueue#498).
     town = Town(Core(minimum=2), size=2)
     for _ in range(100):
         town.tick(0)
-    assert len(town.working) == 2
+    assert len(town.working) == 1
     assert sum(map(len, town.history)) == 1
 
 
@@ -410,7 +462,7 @@ def test_a_unit_that_failed_is_cleaned_up_and_backs_off_as_well():
     core.look(0, (), 1)
     core.finish(0, "launch", ["new-0"])
     assert core.look(1, (unit("new-0", "failed", detail="no module named dask"),), 1) == (
-        Cancel(ids("new-0")),
+        Cancel(ids("new-0"), ended=True),
     )
     assert core.note == "next launch in 4.0 s, after a failure: no module named dask"
     core.finish(1, "cancel", ["new-0"])
@@ -442,16 +494,19 @@ def test_lost_units_are_replaced_at_once_and_cleaned_up():
     core = Core(PATIENT, maximum=2)
     core.look(0, fleet("a", "b"), 2)
     dead = (unit("a", "lost"), unit("b", "lost"))
-    assert core.look(1, dead, 2, cause="wake-up") == (Cancel(ids("a", "b")), Launch(ids("new-0", "new-1")))
+    assert core.look(1, dead, 2, cause="wake-up") == (
+        Cancel(ids("a", "b"), ended=True),
+        Launch(ids("new-0", "new-1")),
+    )
     assert core.look(2, (*dead, *fleet("new-0", "new-1", state="requested")), 2) == ()
 
 
 def test_a_clean_up_that_failed_is_tried_again():
     core = Core()
     dead = (unit("a", "lost"),)
-    assert core.look(0, dead, 0) == (Cancel(ids("a")),)
+    assert core.look(0, dead, 0) == (Cancel(ids("a"), ended=True),)
     core.finish(1, "cancel", ["a"], "failed", "unreachable")
-    assert core.look(2, dead, 0) == (Cancel(ids("a")),)
+    assert core.look(2, dead, 0) == (Cancel(ids("a"), ended=True),)
 
 
 def test_the_end_of_a_launch_is_not_taken_for_the_end_of_the_clean_up():
@@ -459,7 +514,7 @@ def test_the_end_of_a_launch_is_not_taken_for_the_end_of_the_clean_up():
     core = Core(Rules(retry_delay=0.5))
     core.look(0, (), 2)
     units = (unit("new-0", "failed"), unit("new-1", "requested"))
-    assert core.look(1, units, 1) == (Cancel(ids("new-0")),)
+    assert core.look(1, units, 1) == (Cancel(ids("new-0"), ended=True),)
     core.finish(2, "launch", ["new-0", "new-1"])
     assert core.look(3, units, 1) == ()
 
@@ -691,6 +746,6 @@ def test_an_answer_after_a_failed_look_is_ignored():
 def test_after_stop_nothing_begins_but_the_dead_are_cleaned_up():
     core = Core()
     core.feed(Stop(0, "the cluster is closed"))
-    assert core.look(1, (*fleet("a", "b"), unit("c", "lost")), 0) == (Cancel(ids("c")),)
+    assert core.look(1, (*fleet("a", "b"), unit("c", "lost")), 0) == (Cancel(ids("c"), ended=True),)
     assert core.note == "the cluster is closed"
     assert core.look(2, (), 5) == ()

@@ -143,7 +143,7 @@ class Town:
 
 
 PATIENT = Rules(interval=1, wait_count=2, idle_timeout=None, retry_delay=1, retry_delay_max=4)
-HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0)
+HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0, strangers="ignore")
 
 MOVES: list[tuple[float, str, dict[str, Sequence[Any]]]] = []
 """What may happen in a run: how likely it is, the method's name, and the values of its arguments."""
@@ -185,7 +185,8 @@ class AnyRun(RuleBasedStateMachine):
         size=st.integers(1, 2),
     )
     def begin(self, rules: Rules, minimum: int, more: int, size: int) -> None:
-        self.state = self.first = State(rules=rules, minimum=minimum, maximum=minimum + more, prefix="new")
+        low, high = minimum * size, (minimum + more) * size
+        self.state = self.first = State(rules=rules, minimum=low, maximum=high, prefix="new")
         self.town.size = size
 
     # The core: every event goes through here.
@@ -214,11 +215,11 @@ class AnyRun(RuleBasedStateMachine):
         given_back = {*drained, *cancelled} - cleaned - accidents
 
         if launched:
-            assert len(town.existing - surprises) + len(launched) <= self.state.maximum
+            assert len(town.existing - surprises) + len(launched) <= self.state.most
         if given_back:
             staying = town.serving - given_back
             assert given_back <= town.serving | (town.ever - town.units.keys())
-            assert len(staying | accidents - given_back) >= self.state.minimum
+            assert len(staying | accidents - given_back) >= self.state.least
             assert not launched
             assert not recalled
         if self.stopped:
@@ -232,7 +233,7 @@ class AnyRun(RuleBasedStateMachine):
         assert len({*drained, *cancelled}) == len(drained + cancelled)
         assert set(recalled) <= town.drains.keys() - {*town.recalls_refused, *town.recalls_granted}
         for name in drained:
-            assert town.units[name].ours if name in town.units else True
+            assert name not in town.units or town.units[name].ours or self.state.rules == PATIENT
 
     # Time and looks. A look may have begun, and seen what it saw, before the one ahead of it has been acted upon.
 
@@ -262,7 +263,7 @@ class AnyRun(RuleBasedStateMachine):
         self._see(look)
         assert look.units is not None
         self.seen = look.moment
-        self.feed(Sampled(Sample(look.begun, self.now, cause, look.units, Load(wanted))))
+        self.feed(Sampled(Sample(look.begun, self.now, cause, look.units, Load(wanted), self.town.size)))
 
     @move(6, wanted=range(11), ticks=range(1, 5), answered=YES_OR_NO)
     def ticks(self, wanted: int, ticks: int, *, answered: bool) -> None:
@@ -399,15 +400,16 @@ class AnyRun(RuleBasedStateMachine):
 
     @move(2, minimum=range(5), more=(*FEW, math.inf))
     def limits_are_set(self, minimum: int, more: float) -> None:
-        self.feed(SetLimits(self.now, minimum, minimum + more))
+        size = self.town.size
+        self.feed(SetLimits(self.now, minimum * size, (minimum + more) * size))
 
     @move(0.5, n=(None, *FEW), seconds=(0.5, 3.0, math.inf))
     def the_size_is_held(self, n: int | None, seconds: float) -> None:
-        self.feed(SetHold(self.now, n, self.now + seconds))
+        self.feed(SetHold(self.now, None if n is None else n * self.town.size, self.now + seconds))
 
     @move(0.5, n=FEW, seconds=(0.5, 3.0))
     def units_are_requested(self, n: int, seconds: float) -> None:
-        self.feed(AddRequest(self.now, n, self.now + seconds))
+        self.feed(AddRequest(self.now, n * self.town.size, self.now + seconds))
 
     @move(0.3, direction=("both", "growing", "shrinking"), paused=YES_OR_NO)
     def it_is_paused(self, direction: Any, *, paused: bool) -> None:
@@ -441,7 +443,7 @@ class AnyRun(RuleBasedStateMachine):
     def _comes_to_rest(self) -> None:
         """Once nothing goes wrong any more, the size becomes what is wanted: no belief sticks for ever."""
         wanted = 3
-        self.feed(SetLimits(self.now, 1, 5))
+        self.feed(SetLimits(self.now, 1, 5 * self.town.size))
         self.feed(SetHold(self.now, None))
         self.feed(SetPause(self.now, "both", paused=False))
         for name in [u.id for u in self.town.units.values() if not u.ours or u.state == "leaving"]:

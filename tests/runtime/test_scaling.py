@@ -199,10 +199,10 @@ async def test_units_of_several_workers_are_bought_and_sold_whole():
         assert len(cluster.ids()) == 2
 
 
-async def test_strangers_serve_and_stay():
+async def test_ignored_strangers_serve_and_stay():
     cluster = FakeCluster(3)
     cluster.add("theirs-1", "theirs-2", ours=False)
-    async with running(cluster, **AT_ONCE):
+    async with running(cluster, strangers="ignore", **AT_ONCE):
         await until(lambda: len(cluster.ids()) == 3)
         cluster.want(0)
         await until(lambda: len(cluster.ids()) == 2)

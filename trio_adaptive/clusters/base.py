@@ -31,6 +31,11 @@ class Cluster(Protocol):
         """A short name for messages."""
         ...
 
+    @property
+    def unit_size(self) -> int | None:
+        """Workers in a unit that would be launched now; None where nobody can tell before it is there."""
+        ...
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
         """Everything that exists or is on its way.
 

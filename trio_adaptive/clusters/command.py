@@ -61,6 +61,10 @@ class CommandCluster(LinkedCluster):
         return f"worker processes for {self._link.address}"
 
     @property
+    def unit_size(self) -> int:
+        return self._template.size
+
+    @property
     def pids(self) -> dict[UnitId, int]:
         """The process ids of the units that run now."""
         return {p.unit: p.child.pid for p in self._processes.values() if p.child and not p.ended.is_set()}
@@ -98,14 +102,15 @@ class CommandCluster(LinkedCluster):
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         process = self._processes.get(unit)
-        if process is None:
-            committed()
-            return
-        addresses = await self._addresses(self._template.worker_names(unit))
+        # A stranger is a worker without a process of ours: it ends by itself when the scheduler has let it go.
+        names = (WorkerName(unit),) if process is None else self._template.worker_names(unit)
+        addresses = await self._addresses(names)
         if addresses:
             await drain(self._link, addresses, committed)
         else:
             committed()
+        if process is None:
+            return
         process.leaving = True
         try:
             # The scheduler has told the worker to close, so that its process ends by itself.

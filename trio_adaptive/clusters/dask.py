@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
-from attrs import frozen
 from distributed.core import Status
 
 from trio_adaptive.clusters.base import Wake
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
+from trio_adaptive.clusters.plans import Planned, plan_of
 from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
@@ -35,31 +35,15 @@ CLOSING: Final = 4.0
 closed is given all of it."""
 
 
-@frozen
-class _Planned:
-    """One entry of the cluster's plan.
-
-    Attributes:
-        own_name: what the cluster calls it, which need not be text.
-        workers: names under which its workers register.
-        requested: whether the cluster has asked its resource manager for it.
-        failed: whether its start has failed.
-        ended: whether it has closed.
-    """
-
-    own_name: Any
-    workers: tuple[WorkerName, ...]
-    requested: bool
-    failed: bool = False
-    ended: bool = False
-
-
 class DaskCluster(LinkedCluster):
     """The port for one cluster object. Made by `open_dask_cluster`."""
 
     def __init__(self, cluster: Any, link: SchedulerLink) -> None:
         super().__init__(link)
         self._cluster = cluster
+        self._wants = plan_of(cluster)
+        self._registered: frozenset[WorkerName] = frozenset()
+        self._gone: set[WorkerName] = set()
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
         self._working: set[asyncio.Task[None]] = set()
@@ -68,32 +52,33 @@ class DaskCluster(LinkedCluster):
     def name(self) -> str:
         return f"{type(self._cluster).__name__} {self._cluster.name}"
 
+    @property
+    def unit_size(self) -> int | None:
+        return self._wants.unit_size
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
-        plan = await self._on_loop("its plan", self._plan)
         roster = await self._link.roster(refresh=refresh)
+        self._registered = frozenset(roster)
+        plan = await self._on_loop("its plan", self._plan)
         units = [self._unit(planned, roster) for planned in plan]
-        known = {name for planned in plan for name in planned.workers}
+        self._gone &= roster.keys()  # the scheduler hears of an end later than we do
+        known = {name for planned in plan for name in planned.workers} | self._gone
         return (*units, *strangers(roster, known))
 
     async def launch(self, units: Sequence[UnitId]) -> None:
-        async def scale() -> None:
-            before = {str(planned.own_name) for planned in self._plan()}
-            answer = self._cluster.scale(len(before) + len(units))
-            # No checkpoint up to here: from now on the new ones are known by our names.
-            fresh = [planned for planned in self._plan() if str(planned.own_name) not in before]
-            self._given.update(
-                {str(planned.own_name): unit for planned, unit in zip(fresh, units, strict=False)}
-            )
-            await self._to_its_end(started(answer))
+        async def grow() -> None:
+            before = {planned.key for planned in self._plan()}
+            answer = self._wants.grow(len(units))
+            self._give_names(units, before)
+            await self._to_its_end(started(answer, before))
 
-        async def started(answer: Any) -> None:
+        async def started(answer: Any, before: set[str]) -> None:
             if inspect.isawaitable(answer):
                 await answer
-            if inspect.isawaitable(self._cluster):
-                await self._cluster  # until they have been asked for; raises where one could not be
+            self._give_names(units, before)  # a scale() that is a coroutine does nothing before it is awaited
 
         try:
-            await self._awaited("scale", scale)
+            await self._awaited("scale", grow)
         except Exception as error:
             self._errors.update(dict.fromkeys(units, str(error)))
             raise
@@ -103,7 +88,9 @@ class DaskCluster(LinkedCluster):
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         plan = await self._on_loop("its plan", self._plan)
-        names = [name for planned in plan if self._id(planned) == unit for name in planned.workers]
+        entries = [planned for planned in plan if self._id(planned) == unit]
+        # Who is not in the plan is a stranger, and ends by itself when the scheduler has let it go.
+        names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
         addresses = await self._addresses(names)
         if addresses:
             await drain(self._link, addresses, committed)
@@ -114,6 +101,13 @@ class DaskCluster(LinkedCluster):
 
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
+
+    def _give_names(self, units: Sequence[UnitId], before: set[str]) -> None:
+        """Call what is new in the plan by our names."""
+        named = set(self._given.values())
+        nameless = [unit for unit in units if unit not in named]
+        fresh = [p.key for p in self._plan() if p.key not in before and p.key not in self._given]
+        self._given.update(zip(fresh, nameless, strict=False))
 
     async def _ended_by_itself(self, unit: UnitId) -> None:
         """Give a retired unit the time to close, as the scheduler has told it to.
@@ -127,29 +121,16 @@ class DaskCluster(LinkedCluster):
             ):
                 await anyio.sleep(POLL)
 
-    def _plan(self) -> list[_Planned]:
+    def _plan(self) -> list[Planned]:
         """The plan, entry by entry, in the order of asking. Runs on the cluster's loop."""
         if self._cluster.status in ENDED:
             raise ClusterClosed("the cluster has been closed")
-        spec: Mapping[Any, Any] | None = getattr(self._cluster, "worker_spec", None)
-        if spec is None:
-            plan, requested = self._cluster.plan, self._cluster.requested
-            return [
-                _Planned(name, (WorkerName(str(name)),), name in requested) for name in sorted(plan, key=str)
-            ]
-        workers: Mapping[Any, Any] = self._cluster.workers
-        plan = []
-        for name, entry in spec.items():
-            names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
-            status = getattr(workers.get(name), "status", None)
-            failed, ended = status == Status.failed, status == Status.closed
-            plan.append(_Planned(name, names, name in workers, failed, ended))
-        return plan
+        return self._wants.entries(self._registered)
 
-    def _id(self, planned: _Planned) -> UnitId:
-        return self._given.get(str(planned.own_name), UnitId(str(planned.own_name)))
+    def _id(self, planned: Planned) -> UnitId:
+        return self._given.get(planned.key, UnitId(planned.key))
 
-    def _unit(self, planned: _Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
         if planned.failed:
@@ -164,11 +145,14 @@ class DaskCluster(LinkedCluster):
     async def _scale_down(self, units: Sequence[UnitId]) -> None:
         async def scale_down() -> None:
             going = [planned for planned in self._plan() if self._id(planned) in units]
-            if going:
-                await self._to_its_end(closed([planned.own_name for planned in going]))
+            self._wants.forget([planned.key for planned in going])
+            names = [planned.own_name for planned in going if planned.own_name is not None]
+            if names:
+                await self._to_its_end(closed(names))
             for planned in going:
+                self._gone.update(planned.workers)
                 self._errors.pop(self._id(planned), None)
-                self._given.pop(str(planned.own_name), None)
+                self._given.pop(planned.key, None)
 
         async def closed(names: list[Any]) -> None:
             answer = self._cluster.scale_down(names)

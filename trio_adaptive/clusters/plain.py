@@ -39,6 +39,10 @@ class PlainCluster:
     def name(self) -> str:
         return type(self._cluster).__name__
 
+    @property
+    def unit_size(self) -> int:
+        return 1
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:  # noqa: ARG002 - it is always asked
         with foreign_errors(f"the workers of {self.name}"):
             plan = self._names("plan")

@@ -51,6 +51,9 @@ from trio_adaptive.decision.state import (
     ended_units,
     free_units,
     take_census,
+    units_for,
+    untouched,
+    unwelcome,
 )
 from trio_adaptive.decision.targets import wanted_units
 from trio_adaptive.decision.victims import forget, newest_first, nominate, whole_units
@@ -79,14 +82,23 @@ def _on_sample(state: State, event: Sampled) -> Step:
     cleaning = ended_units(state, sample)
     actions: tuple[Action, ...] = ()
     if cleaning:
-        actions = (Cancel(cleaning),)
+        actions = (Cancel(cleaning, ended=True),)
         state = state.with_flights(cleaning, "cancel", sample.at)
     note = state.stopping
     if not state.stopping:
         state, more, note = _towards(state, sample, census, final)
         actions += more
+        state, more = _send_away(state, sample)
+        actions += more
     decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note)
     return state, actions, Record(sample.at, "sample", counts(state, sample), decision)
+
+
+def _send_away(state: State, sample: Sample) -> tuple[State, tuple[Action, ...]]:
+    strangers = () if state.paused_shrinking else unwelcome(state, sample)
+    if not strangers:
+        return state, ()
+    return state.with_flights(strangers, "drain", sample.at), (Drain(strangers),)
 
 
 def _towards(
@@ -107,7 +119,7 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
     if back:
         actions.append(Recall(back))
         state = state.with_flights(back, "recall", now)
-    room = max(0.0, state.maximum - census.existing)
+    room = max(0.0, state.most - census.existing)
     number = int(min(missing - len(back), room))
     note = "" if number == missing - len(back) else "no room below the maximum until units have left"
     if number and now < state.retry_at:
@@ -127,7 +139,10 @@ def _recallable(state: State, sample: Sample) -> tuple[UnitId, ...]:
     if not drains:
         return ()
     units = sample.by_id
-    alive = sorted(u for u in drains if u in units and units[u].state == "registered")
+    unwanted = state.rules.strangers == "retire"
+    alive = sorted(
+        u for u in drains if u in units and units[u].state == "registered" and (units[u].ours or not unwanted)
+    )
     return tuple(
         sorted(alive, key=drains.__getitem__, reverse=True)
     )  # stable: by name where the time is the same
@@ -156,7 +171,9 @@ def _shrink(
         return evolve(state, question=asked), (), "waiting for the scheduler's suggestion"
     number = state.questions_asked + 1
     state = evolve(state, question=Question(number, ticks), questions_asked=number)
-    return state, (Suggest(number, final * sample.unit_size),), ""
+    # The scheduler may name workers that we do not touch, so it is asked for as many more.
+    staying = final * sample.unit_size - untouched(state, sample)
+    return state, (Suggest(number, max(0, staying)),), ""
 
 
 def _leavers(state: State, sample: Sample, census: Census, final: int) -> tuple[list[UnitId], int]:
@@ -195,7 +212,7 @@ def _close(
     *,
     ticks: bool,
 ) -> tuple[State, tuple[Action, ...], str]:
-    forced = max(0.0, census.active - state.maximum)
+    forced = max(0.0, census.active - state.most)
     state, due = nominate(state, [*pending, *registered], now, ticks=ticks, forced=forced)
     not_here = set(pending)
     cancelled = tuple(unit for unit in due if unit in not_here)
@@ -264,7 +281,7 @@ def counts(state: State, sample: Sample | None) -> Counts:
         requested=registered + requested,
         observed=registered,
         draining=sum(u in sample.by_id and sample.by_id[u].state == "registered" for u in leaving),
-        busy=min(registered, -(-sample.busy // sample.unit_size)),
+        busy=min(registered, units_for(sample.busy, sample.unit_size)),
     )
 
 

@@ -85,6 +85,7 @@ class Sample:
         cause: the interval's tick, or a wake-up by the cluster.
         units: everything that exists or is on its way.
         load: what the scheduler said.
+        new_size: workers in a unit that would be launched now; None where the cluster cannot tell.
     """
 
     begun: float
@@ -92,6 +93,7 @@ class Sample:
     cause: Cause
     units: tuple[Unit, ...]
     load: Load
+    new_size: int | None = None
 
     # Each is one pass over what may be a hundred thousand units, and made at most once.
 
@@ -107,8 +109,8 @@ class Sample:
 
     @cached_property
     def unit_size(self) -> int:
-        """Workers in a whole unit, the largest seen; 1 while nothing exists."""
-        return max(map(attrgetter("size"), self.units), default=1)
+        """Workers in a whole unit: in a new one, or where nobody says, in the largest seen; 1 while nothing exists."""
+        return self.new_size or max(map(attrgetter("size"), self.units), default=1)
 
     @cached_property
     def busy(self) -> int:
@@ -136,9 +138,10 @@ class Launch:
 
 @frozen
 class Cancel:
-    """Take back units that have not registered, and clean up after failed and lost ones."""
+    """Take back units that have not registered, or clean up after those that have ``ended`` by themselves."""
 
     units: tuple[UnitId, ...]
+    ended: bool = False
 
 
 @frozen
@@ -233,7 +236,7 @@ Direction: TypeAlias = Literal["both", "growing", "shrinking"]
 
 @frozen
 class SetLimits:
-    """New bounds, in units. None leaves a bound as it is."""
+    """New bounds, in workers. None leaves a bound as it is."""
 
     at: float
     minimum: int | None = None
@@ -242,7 +245,7 @@ class SetLimits:
 
 @frozen
 class SetHold:
-    """Hold the size at ``n`` units until the time ``until``; ``n=None`` lets go."""
+    """Hold the size at ``n`` workers until the time ``until``; ``n=None`` lets go."""
 
     at: float
     n: int | None
@@ -251,7 +254,7 @@ class SetHold:
 
 @frozen
 class AddRequest:
-    """At least ``n`` units until the time ``until``."""
+    """At least ``n`` workers until the time ``until``."""
 
     at: float
     n: int

@@ -15,6 +15,10 @@ from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 
+Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
+"""adopt: treated like one's own; retire: they leave at once; ignore: only counted; auto: adopted, unless the service
+has attached itself to somebody else's scheduler."""
+
 
 @frozen
 class Rules:
@@ -27,6 +31,7 @@ class Rules:
             and the usual start-up time, since fetching it again would take that long.
         retry_delay: pause after a failed launch, doubled with each further one.
         retry_delay_max: the longest such pause.
+        strangers: what becomes of workers that nobody planned, see `Strangers`.
     """
 
     interval: float = 1.0
@@ -34,6 +39,7 @@ class Rules:
     idle_timeout: float | None = None
     retry_delay: float = 1.0
     retry_delay_max: float = 60.0
+    strangers: Strangers = "auto"
 
 
 FlightKind: TypeAlias = Literal["launch", "cancel", "drain", "recall", "leave"]
@@ -68,7 +74,7 @@ class Nomination:
 
 @frozen
 class Floor:
-    """At least ``n`` units until ``until``: what `request` asks for."""
+    """At least ``n`` workers until ``until``: what `request` asks for."""
 
     n: int
     until: float
@@ -76,7 +82,7 @@ class Floor:
 
 @frozen
 class Hold:
-    """Exactly ``n`` units until ``until``."""
+    """Exactly ``n`` workers until ``until``."""
 
     n: int
     until: float
@@ -97,7 +103,11 @@ class Question:
 
 @frozen
 class State:
-    """Everything the decision remembers. See the attributes' own classes."""
+    """Everything the decision remembers. See the attributes' own classes.
+
+    What a user says (bounds, hold, floors) counts workers, as in Dask; what is done counts units. The size of a unit
+    may not be known before the first look, so the one is turned into the other where it is needed.
+    """
 
     rules: Rules = field(factory=Rules)
     minimum: int = 0
@@ -121,6 +131,21 @@ class State:
     stopping: str = ""
 
     @property
+    def unit_size(self) -> int:
+        """Workers in a unit, as far as is known."""
+        return 1 if self.sample is None else self.sample.unit_size
+
+    @property
+    def least(self) -> int:
+        """The minimum in whole units, rounded up."""
+        return units_for(self.minimum, self.unit_size)
+
+    @property
+    def most(self) -> float:
+        """The maximum in whole units, rounded down; may be infinite."""
+        return self.maximum // self.unit_size if math.isfinite(self.maximum) else math.inf
+
+    @property
     def startup(self) -> float | None:
         """Median time from launch to registered of the latest starts, in seconds; None before the first."""
         return median(self.startups) if self.startups else None
@@ -141,6 +166,15 @@ class State:
     def with_flights(self, units: tuple[UnitId, ...], kind: FlightKind, at: float) -> State:
         """The state with an action of this kind begun for these units."""
         return evolve(self, flights={**self.flights, **dict.fromkeys(units, Flight(kind, at))})
+
+
+def units_for(workers: int, size: int) -> int:
+    """Units that hold this many workers: ``ceil(workers / size)``, in integers.
+
+    Integers because the same in floating point asks for one too many now and then
+    (31 / 30 * 30 is 31.000000000000004).
+    """
+    return -(-workers // size)
 
 
 LEAVING: frozenset[FlightKind] = frozenset({"cancel", "drain", "leave"})
@@ -178,11 +212,26 @@ def take_census(state: State, sample: Sample) -> Census:
 
 
 def free_units(state: State, sample: Sample, unit_state: UnitState) -> list[Unit]:
-    """Our units in this state for which nothing is in flight, in the order of the sample."""
+    """Units in this state that are ours to decide on and have nothing in flight, in the order of the sample."""
     if not sample.by_state.get(unit_state):
         return []
     flights = state.flights
-    return [u for u in sample.units if u.state == unit_state and u.ours and u.id not in flights]
+    adopt = state.rules.strangers in {"auto", "adopt"}
+    return [u for u in sample.units if u.state == unit_state and (u.ours or adopt) and u.id not in flights]
+
+
+def untouched(state: State, sample: Sample) -> int:
+    """How many workers count but are left alone."""
+    if state.rules.strangers != "ignore":
+        return 0
+    return sum(len(unit.workers) for unit in sample.units if not unit.ours)
+
+
+def unwelcome(state: State, sample: Sample) -> tuple[UnitId, ...]:
+    """Workers that nobody planned and that are to go."""
+    if state.rules.strangers != "retire":
+        return ()
+    return tuple(u.id for u in sample.units if not u.ours and u.id not in state.flights)
 
 
 def ended_units(state: State, sample: Sample) -> tuple[UnitId, ...]:

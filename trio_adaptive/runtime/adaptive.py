@@ -26,7 +26,7 @@ from trio_adaptive.decision.model import (
 )
 from trio_adaptive.errors import ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
-from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_units, one_direction
+from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
 from trio_adaptive.runtime.history import Statistics, statistics
 from trio_adaptive.runtime.lifetime import Lifetime
 
@@ -91,31 +91,31 @@ class Adaptive:
         self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False))
 
     def hold(self, n: int | None, *, for_: Any = math.inf) -> None:
-        """Hold the size at ``n`` units, whatever the load, within the limits; None lets go.
+        """Hold the size at ``n`` workers, whatever the load, within the limits; None lets go.
 
         Args:
-            n: how many units.
+            n: how many workers; rounded up to whole units.
             for_: for how long (``"10 min"``, a timedelta, seconds); default: until let go.
         """
         now = self._life.now()
-        size = None if n is None else number_of_units(n)
+        size = None if n is None else number_of_workers(n)
         self._life.command(SetHold(now, size, now + how_long(for_)))
 
     def request(self, n: int, *, for_: Any = math.inf) -> None:
-        """Have at least ``n`` units for a while: to start big and then shrink, or to scatter into an empty cluster.
+        """Have at least ``n`` workers for a while: to start big and then shrink, or to scatter into an empty cluster.
 
         Args:
-            n: how many units.
+            n: how many workers; rounded up to whole units.
             for_: for how long; default: for the rest of this lifetime.
         """
         now = self._life.now()
-        self._life.command(AddRequest(now, number_of_units(n), now + how_long(for_)))
+        self._life.command(AddRequest(now, number_of_workers(n), now + how_long(for_)))
 
     def set_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
         """Change the bounds; None leaves one as it is.
 
         Raises:
-            ConfigurationError: they contradict each other or are no numbers of units.
+            ConfigurationError: they contradict each other or are no numbers of workers.
         """
         low, high = limits(self._life.state, minimum, maximum)
         self._life.command(SetLimits(self._life.now(), low, high))

@@ -11,6 +11,7 @@ from trio_adaptive.decision.model import Direction
 from trio_adaptive.decision.state import State
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
+from trio_adaptive.runtime.bounds import in_workers
 
 
 def checked(
@@ -22,6 +23,7 @@ def checked(
         ConfigurationError: all mistakes, in the options and in the choice of the cluster.
     """
     mistakes: list[Mistake] = []
+    given: Settings | None = None
     try:
         check_scalable(cluster, needs_target=needs_target)
     except ConfigurationError as error:
@@ -29,10 +31,10 @@ def checked(
     try:
         given = _given_settings(settings, options)
     except ConfigurationError as error:
-        raise ConfigurationError([*mistakes, *error.mistakes]) from None
-    if mistakes:
+        mistakes += error.mistakes
+    if mistakes or given is None:
         raise ConfigurationError(mistakes)
-    return given
+    return in_workers(given, cluster)
 
 
 def _given_settings(settings: Settings | None, options: Mapping[str, object]) -> Settings:
@@ -44,8 +46,8 @@ def _given_settings(settings: Settings | None, options: Mapping[str, object]) ->
     return settings
 
 
-def number_of_units(given: Any) -> int:
-    """A whole number of units, 0 or more."""
+def number_of_workers(given: Any) -> int:
+    """A whole number of workers, 0 or more."""
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ConfigurationError([Mistake("n", f"is {given!r}", "a whole number, at least 0")])
     return given

@@ -70,5 +70,5 @@ class Collector:
             silence = f"{self.cluster.name} did not answer within {self.settings.call_timeout:g} s"
             await self.inbox.send(SampleFailed(anyio.current_time(), silence))
         else:
-            sample = Sample(begun, anyio.current_time(), cause, units, load)
+            sample = Sample(begun, anyio.current_time(), cause, units, load, self.cluster.unit_size)
             await self.inbox.send(Sampled(sample))

@@ -18,7 +18,7 @@ Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
 
 @frozen
 class Statistics:
-    """How the scaler is doing, at one moment. Sizes are units, times are seconds.
+    """How the scaler is doing, at one moment. Counts, wanted and target are units, times are seconds.
 
     Attributes:
         stage: where in its life the scaler is.
@@ -27,8 +27,9 @@ class Statistics:
         target: what is aimed at after every limiter; None before the first look.
         reasons: the limiters between the two, in words.
         note: what keeps the scaler from going there at once.
-        minimum: the bound below.
-        maximum: the bound above; infinite when there is none.
+        unit_size: workers in a unit, as far as is known.
+        minimum: the bound below, in workers.
+        maximum: the bound above, in workers; infinite when there is none.
         hold: the size that a user holds, and until when, on the event loop's clock.
         floor: the highest floor that has been requested and has not expired.
         paused: whether growing and shrinking are paused.
@@ -46,6 +47,7 @@ class Statistics:
     target: int | None
     reasons: tuple[str, ...]
     note: str
+    unit_size: int
     minimum: int
     maximum: float
     hold: Hold | None
@@ -177,6 +179,7 @@ def statistics(state: State, history: History, stage: Stage) -> Statistics:
         target=None if decision is None else decision.final,
         reasons=() if decision is None else tuple(f"{r.limiter}: {r.why}" for r in decision.reasons),
         note="" if decision is None else decision.note,
+        unit_size=state.unit_size,
         minimum=state.minimum,
         maximum=state.maximum,
         hold=state.hold,

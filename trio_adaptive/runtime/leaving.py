@@ -7,6 +7,7 @@ import anyio
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.model import Cancel, Drain, Stop, Unit, UnitId
+from trio_adaptive.decision.state import units_for
 from trio_adaptive.decision.victims import whole_units
 from trio_adaptive.errors import ClusterError
 from trio_adaptive.runtime.actions import Actions
@@ -38,11 +39,12 @@ async def leave(scaler: Scaler, actions: Actions, port: Cluster, settings: Setti
 async def _give_back(actions: Actions, port: Cluster, settings: Settings) -> None:
     if settings.on_exit == "keep":
         return
-    keep = settings.minimum if settings.on_exit == "minimum" else 0
+    size = port.unit_size or 1
+    keep = units_for(settings.minimum, size) if settings.on_exit == "minimum" else 0
     try:
         with anyio.fail_after(settings.call_timeout):
             units = [unit for unit in await port.look(refresh=True) if unit.ours]
-            pending, leaving = await _whom(actions, units, keep)
+            pending, leaving = await _whom(actions, units, keep, size)
     except (ClusterError, TimeoutError):
         return  # nobody there to give them back to
     if pending:
@@ -52,13 +54,12 @@ async def _give_back(actions: Actions, port: Cluster, settings: Settings) -> Non
 
 
 async def _whom(
-    actions: Actions, units: list[Unit], keep: int
+    actions: Actions, units: list[Unit], keep: int, size: int
 ) -> tuple[tuple[UnitId, ...], tuple[UnitId, ...]]:
     registered = [unit for unit in units if unit.state == "registered"]
     pending = tuple(unit.id for unit in units if unit.state in {"requested", "failed", "lost"})
     excess = max(0, len(registered) - keep)
     if keep == 0:
         return pending, tuple(unit.id for unit in registered)
-    size = max((unit.size for unit in registered), default=1)
     names = await actions.suggest(keep * size)
     return pending, tuple(whole_units(names, registered)[:excess])

@@ -140,6 +140,7 @@ def _first_state(settings: Settings) -> State:
         idle_timeout=settings.idle_timeout,
         retry_delay=settings.retry_delay,
         retry_delay_max=settings.retry_delay_max,
+        strangers=settings.strangers,
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"

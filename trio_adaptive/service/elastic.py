@@ -62,8 +62,9 @@ async def elastic(plan: Plan) -> AsyncGenerator[Elastic]:
         ExceptionGroup: of `ClusterError` when the scheduler could not be started, or ended by itself.
     """
     if plan.scheduler is not None:
-        # Workers that we have brought to somebody else's scheduler leave it the safe way.
-        async with _adapting(plan, plan.scheduler, "", [], on_exit="close") as up:
+        # Workers that we have brought to somebody else's scheduler leave it the safe way; the others are not ours.
+        strangers = "ignore" if plan.settings.strangers == "auto" else plan.settings.strangers
+        async with _adapting(plan, plan.scheduler, "", [], on_exit="close", strangers=strangers) as up:
             yield up
         return
     async with _own_scheduler(plan) as scheduler:

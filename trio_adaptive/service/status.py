@@ -44,15 +44,18 @@ def status_text(scaler: Adaptive) -> Text:
     now = scaler.statistics()
     counts, cost = now.counts, scaler.cost
     starting = counts.plan - counts.observed
+    size = now.unit_size  # all numbers are workers here, as the bounds are
     text = Text(" trio-adaptive ", style="reverse")
-    text.append(f" {counts.observed} ready", style="bold")
-    text.append(f" · {counts.busy} busy", style="green")
+    text.append(f" {counts.observed * size} ready", style="bold")
+    text.append(f" · {counts.busy * size} busy", style="green")
     for number, what, style in ((starting, "starting", "yellow"), (counts.draining, "leaving", "magenta")):
         if number:
-            text.append(f" · {number} {what}", style=style)
-    text.append(f" │ target {'?' if now.target is None else now.target} of {now.minimum}..{now.maximum:g}")
+            text.append(f" · {number * size} {what}", style=style)
+    text.append(
+        f" │ target {'?' if now.target is None else now.target * size} of {now.minimum}..{now.maximum:g}"
+    )
     if now.wanted is not None and now.wanted != now.target:
-        text.append(f", load asks for {now.wanted}")
+        text.append(f", load asks for {now.wanted * size}")
     text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
     if now.failures:
         text.append(f" │ {now.failures} failed: {now.last_error.splitlines()[0]}", style="bold red")

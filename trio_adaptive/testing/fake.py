@@ -134,6 +134,10 @@ class FakeCluster:
         self._changed.set()
         self._changed = anyio.Event()
 
+    @property
+    def unit_size(self) -> int:
+        return self.size
+
     # What a test can see
 
     @property
