@@ -42,3 +42,10 @@ def benchmarks(session: nox.Session) -> None:
     """Ours and upstream's side by side; `nox -s benchmarks -- --quick` for a look."""
     session.install(".[test]", "psutil")
     session.run("python", "docs/benchmarks/all.py", *session.posargs)
+
+
+@nox.session
+def kubernetes(session: nox.Session) -> None:
+    """With a fake API server, and on the cluster with Dask's operator that KUBECONFIG names, where it names one."""
+    session.install(".[test]", "dask-kubernetes", "kmock")
+    session.run("pytest", "-m", "backends", "tests/backends", "-k", "kubernetes", *session.posargs)

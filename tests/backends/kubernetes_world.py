@@ -20,6 +20,8 @@ from dask_kubernetes.operator import KubeCluster
 from distributed.core import rpc
 from distributed.deploy.cluster import Cluster
 
+import trio_adaptive.clusters.kubernetes  # noqa: F401 - whose pauses are shortened
+
 NAMESPACE = "default"
 GROUPS, DEPLOYMENTS, PODS = "daskworkergroups.v1.kubernetes.dask.org", "deployments.v1.apps", "pods.v1"
 AUTOSCALERS = "daskautoscalers.v1.kubernetes.dask.org"
@@ -40,12 +42,14 @@ class ApiServer(kmock.KubernetesEmulator):
             self.resources[resource].namespaced = True
 
     async def _handle(self, request):
-        written = request.method.value if hasattr(request.method, "value") else request.method
-        if str(written).upper() in {"PATCH", "DELETE"}:
-            self.writes.append((str(written).upper(), request.name))
+        method = str(getattr(request.method, "value", request.method)).upper()
+        if method in {"PATCH", "DELETE"}:
+            self.writes.append((method, request.name))
+        if method in self.refused:
+            return await self._render_error(
+                kmock.KubernetesError(403, "Forbidden", "the role allows no such thing")
+            )
         try:
-            if str(written).upper() in self.refused:
-                raise kmock.KubernetesError(403, "Forbidden", "the role allows no such thing")
             return await super()._handle(request)
         except kmock.KubernetesError as error:  # it renders only those of its own handlers
             return await self._render_error(error)
@@ -57,7 +61,9 @@ class ApiServer(kmock.KubernetesEmulator):
 
     def names(self, resource):
         wanted = kmock.resource(resource)
-        return [name for (kind, _, name), thing in self.objects.items() if kind == wanted and not thing.deleted]
+        return [
+            name for (kind, _, name), thing in self.objects.items() if kind == wanted and not thing.deleted
+        ]
 
     def forget(self, resource, name):
         with suppress(KeyError):
@@ -127,7 +133,9 @@ class Operator:
         pod = {"metadata": {"name": f"{name}-5d8f-x", "labels": labels, "ownerReferences": [owner]}}
         if self.broken:
             waiting = {"waiting": {"reason": self.broken.pop(), "message": "no such thing"}}
-            self._api.put(PODS, {**pod, "status": {"phase": "Pending", "containerStatuses": [{"state": waiting}]}})
+            self._api.put(
+                PODS, {**pod, "status": {"phase": "Pending", "containerStatuses": [{"state": waiting}]}}
+            )
         else:
             self._api.put(PODS, {**pod, "status": {"phase": "Running"}})
             await self._start(name)
@@ -177,7 +185,7 @@ class FakedKubeCluster(KubeCluster):
         config = {"clusters": clusters, "users": users, "contexts": [context], "current-context": "fake"}
         self.kubeconfig.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
 
-    async def _close(self, timeout=None):
+    async def _close(self, timeout=None):  # noqa: ASYNC109 - upstream's signature
         if self.status == distributed.Status.closed:
             return
         await Cluster._close(self)
@@ -193,6 +201,8 @@ async def faked_kube_cluster(folder, monkeypatch):
     """A cluster without workers, on a loop in a thread of its own."""
     kubeconfig = folder / "kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    for module in ("workergroup", "kubernetes"):  # everything is quicker here
+        monkeypatch.setattr(f"trio_adaptive.clusters.{module}.POLL", TAKES)
     cluster = await anyio.to_thread.run_sync(partial(FakedKubeCluster, kubeconfig))
     try:
         yield cluster

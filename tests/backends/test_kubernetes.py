@@ -6,7 +6,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-kubernetes_world = pytest.importorskip("kubernetes_world", reason="needs dask-kubernetes and kmock", exc_type=ImportError)
+kubernetes_world = pytest.importorskip(
+    "kubernetes_world", reason="needs dask-kubernetes and kmock", exc_type=ImportError
+)
 
 from real_dask import Counting, a_client, until  # noqa: E402 - where the world can be played at all
 
@@ -119,7 +121,8 @@ async def test_a_pod_without_its_image_has_failed_and_says_why(cluster, port):
     assert cluster.operator.replicas == 0
 
 
-async def test_what_the_operator_has_not_made_yet_can_be_cancelled(cluster, port):
+async def test_what_the_operator_has_not_made_yet_can_be_cancelled(cluster, port, monkeypatch):
+    monkeypatch.setattr("trio_adaptive.clusters.workergroup.PATIENCE", 0.5)
     cluster.operator.asleep = True
     await port.launch(names(2))
     assert [unit.state for unit in await port.look(refresh=True)] == ["requested"] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from attrs import frozen
@@ -109,7 +110,7 @@ def workers_in(pod_spec: Json) -> int:
     """How many workers a pod of this specification has: what ``--nworkers`` says in its command, else one."""
     for container in pod_spec.get("containers") or ():
         words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in zip_longest(words, words[1:], fillvalue=""):
             option, _, value = word.partition("=")
             number = value or following
             if option == "--nworkers" and number.isdecimal():
