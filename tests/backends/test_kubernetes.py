@@ -154,3 +154,16 @@ async def test_not_beside_the_operators_own_autoscaler(cluster):
     with pytest.raises(ConfigurationError, match="kubectl delete daskautoscaler faked"):
         async with opened(cluster):
             pass
+
+
+async def test_a_drain_that_is_cancelled_too_late_is_carried_through(cluster, port):
+    await port.launch(names(2))
+    await in_state(port, "registered", 2)
+    with anyio.fail_after(LIMIT):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(port.drain, names(2)[0], tasks.cancel_scope.cancel)
+        while len(units := await port.look(refresh=True)) > 1:
+            await anyio.sleep(0.02)
+    assert [(unit.id, unit.state) for unit in units] == [(names(2)[1], "registered")]
+    assert cluster.operator.replicas == 1
+    assert (cluster.operator.chosen, cluster.operator.restarted) == ([], [])
