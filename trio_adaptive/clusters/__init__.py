@@ -18,6 +18,11 @@ def _is_dask_cluster(cluster: Any) -> bool:
     return deploy is not None and isinstance(cluster, deploy.Cluster)
 
 
+def _is_kube_cluster(cluster: Any) -> bool:
+    operator = sys.modules.get("dask_kubernetes.operator")
+    return operator is not None and isinstance(cluster, operator.KubeCluster)
+
+
 def check_scalable(cluster: Any, *, needs_target: bool) -> None:
     """Refuse an object that cannot be adapted, before anything is started.
 
@@ -56,6 +61,11 @@ async def opened(cluster: Any) -> AsyncGenerator[Cluster]:
     """The cluster behind the port that the runtime speaks to, for as long as the block lasts."""
     if isinstance(cluster, Cluster):
         yield cluster
+    elif _is_kube_cluster(cluster):
+        from trio_adaptive.clusters.kubernetes import open_kube_cluster  # noqa: PLC0415 - only where it is in use
+
+        async with open_kube_cluster(cluster) as port:
+            yield port
     elif _is_dask_cluster(cluster):
         from trio_adaptive.clusters.dask import open_dask_cluster  # noqa: PLC0415 - only where Dask is in use
 
