@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("dask",),
     ("clusters",),
     ("runtime",),
-    ("dask.dropin", "testing"),
+    ("dask.dropin", "dask.engine", "dask.verdict", "testing"),
     ("simulation",),
     ("service",),
     ("cli", "__main__"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import (
     ClusterError,
@@ -25,3 +28,10 @@ __all__ = [
     "adaptive",
     "load_settings",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # ``trio_adaptive.dask.Adaptive`` after nothing but ``import trio_adaptive``; only who asks for it pays for Dask.
+    if name == "dask":
+        return importlib.import_module("trio_adaptive.dask")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,4 +82,4 @@ async def test_a_cluster_object_that_cannot_grow():
     async with a_dask_scene(partial(SpecCluster, workers, SCHEDULER)) as scene:
         mistake = await refused(scene.cluster)
         assert mistake.path == "cluster"
-        assert "does not support scaling" in str(mistake)
+        assert "no specification of new workers" in str(mistake)

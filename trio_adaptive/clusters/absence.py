@@ -1,40 +1,61 @@
-"""Telling a worker that has been lost from one that is on its way, and from one that is away for a moment.
+"""Workers that were there and have gone, told from those that have not come yet.
 
-A nanny starts its worker again under the same name, and one that lost its line comes back (dask/distributed#3088). So
-whoever has not closed is waited for, for as long as Dask's own clusters do it.
+A scheduler forgets a worker at once. What becomes of the process, or the batch job, is seldom told: a nanny starts its
+worker again within seconds, a job that was cancelled from outside never comes back. Only patience tells one from the
+other, as with Dask's own ``lost-worker-timeout``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import weakref
 
 from attrs import define, field
 
-from trio_adaptive.clusters.plans import Planned
-from trio_adaptive.decision.model import WorkerName
+
+@define
+class _Presence:
+    process: weakref.ref[object]
+    gone_since: float | None = None
 
 
 @define
 class Absences:
-    """Since when nobody of an entry is there, of those that were there once.
+    """Which units have been without any worker for too long, after they had some.
 
     Attributes:
-        patience: how long one that has not closed is waited for, in seconds.
+        patience: how long a unit may be without its workers, in seconds.
     """
 
     patience: float
-    _last_seen: dict[str, float] = field(factory=dict[str, float])
+    _present: dict[str, _Presence] = field(factory=dict[str, _Presence])
 
-    def note(self, plan: Collection[Planned], registered: frozenset[WorkerName], now: float) -> None:
-        """Take in one look: who is there now, and who is no longer planned."""
-        here = {planned.key for planned in plan if not registered.isdisjoint(planned.workers)}
-        keys = {planned.key for planned in plan}
-        kept = {key: seen for key, seen in self._last_seen.items() if key in keys}
-        self._last_seen = kept | dict.fromkeys(here, now)
+    def since(
+        self, name: str, process: object, now: float, *, here: bool, ended: bool = False
+    ) -> float | None:
+        """Take one look at a unit in; returns for how long it has been lost, in seconds; None while it is not.
 
-    def is_lost(self, planned: Planned, now: float) -> bool:
-        """Whether an entry of which nobody is there will not come back by itself."""
-        seen = self._last_seen.get(planned.key)
-        if seen is None:
-            return False
-        return planned.ended or not planned.requested or now - seen >= self.patience
+        Args:
+            name: the unit.
+            process: what was started for it; None when there is nothing any more. After a new start, it is a new unit.
+            now: the time of the look.
+            here: whether any of its workers is registered.
+            ended: whether it is known that it will not come back, so that there is nothing to wait for.
+        """
+        if here:
+            if process is not None:
+                self._present[name] = _Presence(weakref.ref(process))
+            return None
+        presence = self._present.get(name)
+        if presence is None:
+            return None
+        if process is not None and presence.process() is not process:
+            del self._present[name]
+            return None
+        if presence.gone_since is None:
+            presence.gone_since = now
+        gone = now - presence.gone_since
+        return gone if ended or gone >= self.patience else None
+
+    def forget(self, name: str) -> None:
+        """The unit has been ended."""
+        self._present.pop(name, None)

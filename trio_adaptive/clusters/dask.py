@@ -23,7 +23,6 @@ from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.plans import Planned, plan_of
 from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed, ClusterError
@@ -45,11 +44,11 @@ class DaskCluster(LinkedCluster):
         super().__init__(link)
         self._cluster = cluster
         self._wants = plan_of(cluster)
-        self._absences = Absences(parse_timedelta(config.get("distributed.deploy.lost-worker-timeout")))
         self._registered: frozenset[WorkerName] = frozenset()
         self._gone: set[WorkerName] = set()
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
+        self._absences = Absences(parse_timedelta(config.get("distributed.deploy.lost-worker-timeout")))
         self._working: set[asyncio.Task[None]] = set()
 
     @property
@@ -64,9 +63,7 @@ class DaskCluster(LinkedCluster):
         roster = await self._link.roster(refresh=refresh)
         self._registered = frozenset(roster)
         plan = await self._on_loop("its plan", self._plan)
-        now = anyio.current_time()
-        self._absences.note(plan, self._registered, now)
-        units = [self._unit(planned, roster, now) for planned in plan]
+        units = [self._unit(planned, roster) for planned in plan]
         self._gone &= roster.keys()  # the scheduler hears of an end later than we do
         known = {name for planned in plan for name in planned.workers} | self._gone
         return (*units, *strangers(roster, known))
@@ -90,9 +87,14 @@ class DaskCluster(LinkedCluster):
             raise
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        here = [unit.id for unit in await self.look(refresh=True) if unit.state == "registered"]
+        roster = await self._link.roster(refresh=True)
+        plan = await self._on_loop("its plan", self._plan)
+        alive = [
+            planned for planned in plan if not planned.failed
+        ]  # the rest of what has failed goes with it
+        here = {self._id(planned) for planned in alive if any(name in roster for name in planned.workers)}
+        await self._scale_down([unit for unit in units if unit not in here])
         kept = [unit for unit in units if unit in here]
-        await self._scale_down([unit for unit in units if unit not in kept])
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
@@ -101,12 +103,8 @@ class DaskCluster(LinkedCluster):
         entries = [planned for planned in plan if self._id(planned) == unit]
         # Who is not in the plan is a stranger, and ends by itself when the scheduler has let it go.
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
-        addresses = await self._addresses(names)
-        if addresses:
-            await drain(self._link, addresses, committed)
+        if await self._drain_workers(names, committed):
             await self._ended_by_itself(unit)
-        else:
-            committed()
         await self._scale_down([unit])
 
     async def watch(self, wake: Wake) -> None:
@@ -141,17 +139,18 @@ class DaskCluster(LinkedCluster):
     def _id(self, planned: Planned) -> UnitId:
         return self._given.get(planned.key, UnitId(planned.key))
 
-    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo], now: float) -> Unit:
+    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
-        detail = ""
-        unit = self._id(planned)
+        unit, detail = self._id(planned), ""
+        now, ended = anyio.current_time(), planned.ended or not planned.requested
+        gone = self._absences.since(planned.key, planned.process, now, here=bool(here), ended=ended)
         if planned.failed:
             state, detail = "failed", self._errors.get(unit, "the cluster could not start it")
         elif here:
             state = "registered"
-        elif self._absences.is_lost(planned, now):
-            state, detail = "lost", "its workers have gone"
+        elif gone is not None:
+            state, detail = "lost", f"its workers left the scheduler {gone:.1f} s ago and have not come back"
         elif planned.ended:
             state, detail = "failed", "it has closed without having registered"
         executing = sum(roster[name].executing for name in here)
@@ -168,6 +167,7 @@ class DaskCluster(LinkedCluster):
                 self._gone.update(planned.workers)
                 self._errors.pop(self._id(planned), None)
                 self._given.pop(planned.key, None)
+                self._absences.forget(planned.key)
 
         async def closed(names: list[Any]) -> None:
             answer = self._cluster.scale_down(names)

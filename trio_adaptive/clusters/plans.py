@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 from distributed.utils import import_term
 
+from trio_adaptive.clusters.shape import group_of
 from trio_adaptive.decision.model import WorkerName
 
 
@@ -33,8 +34,7 @@ class Planned:
         requested: whether the cluster has asked its resource manager for it.
         failed: whether its start has failed.
         ended: whether it has closed.
-        tells: whether it closes by itself when its workers do, and then shows that it has ended. What stands for a job
-            or a pod elsewhere does not: it is ended by the cluster.
+        process: what has been started for it, where the cluster shows it.
     """
 
     key: str
@@ -43,7 +43,15 @@ class Planned:
     requested: bool
     failed: bool = False
     ended: bool = False
-    tells: bool = True
+    process: Any = None
+
+    @property
+    def tells(self) -> bool:
+        """Whether it closes by itself when its workers do, and then shows that it has ended.
+
+        What stands for a job or a pod elsewhere does not: it is ended by the cluster.
+        """
+        return not isinstance(self.process, ProcessInterface)
 
 
 class Plan(Protocol):
@@ -83,23 +91,24 @@ class SpecPlan:
     """A ``SpecCluster``: a specification of every entry, whose ``group`` names the workers of one that has several."""
 
     cluster: Any
+    group: tuple[str, ...] = field(default=Factory(lambda self: group_of(self.cluster), takes_self=True))
     _failed: weakref.WeakSet[Any] = field(factory=weakref.WeakSet[Any])
 
     @property
     def unit_size(self) -> int:
-        spec: Mapping[str, Any] = self.cluster.new_spec or {}
-        return len(spec.get("group", ("",))) or 1
+        return len(self.group)
 
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:  # noqa: ARG002 - the specification tells
         workers: Mapping[Any, Any] = self.cluster.workers
         plan: list[Planned] = []
         for name, entry in self.cluster.worker_spec.items():
-            names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
+            group = self.group if entry is self.cluster.new_spec else entry.get("group", ("",))
+            names = tuple(WorkerName(f"{name}{suffix}") for suffix in group)
             worker = workers.get(name)
             status = getattr(worker, "status", None)
             failed = status == Status.failed or worker in self._failed
-            ended, tells = status == Status.closed, not isinstance(worker, ProcessInterface)
-            plan.append(Planned(str(name), name, names, name in workers, failed, ended, tells))
+            ended = status == Status.closed
+            plan.append(Planned(str(name), name, names, name in workers, failed, ended, worker))
         return plan
 
     def grow(self, n: int) -> Any:
@@ -147,14 +156,19 @@ class SpecPlan:
         worker._cluster = weakref.ref(cluster)  # noqa: SLF001 - as SpecCluster does for those that it starts
         cluster._created.add(worker)  # noqa: SLF001 - who closes the cluster closes these
         cluster.workers[name] = worker
-        return asyncio.ensure_future(self._start(worker))
+        return asyncio.ensure_future(self._start(name, worker))
 
-    async def _start(self, worker: Awaitable[Any]) -> None:
+    async def _start(self, name: Any, worker: Any) -> None:
         try:
             await worker
         except Exception:
             self._failed.add(worker)  # not all kinds of workers tell by their status
+            if getattr(worker, "status", None) == Status.created:
+                worker.status = Status.failed  # or the cluster starts it again, unasked, and cannot be closed
             raise
+        if self.cluster.workers.get(name) is not worker:
+            # Closed while it was being submitted: a batch job has no number before that, and is not cancelled.
+            await worker.close()
 
 
 @frozen

@@ -111,11 +111,21 @@ class Actions:
         for flight in self._flights:
             flight.scope.cancel()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight and no question is open."""
+        return not self._flights and not self._questions
+
+    async def wait_landed(self) -> None:
+        """Wait until the next action or question has ended."""
+        if self._landed.is_set():
+            self._landed = anyio.Event()
+        await self._landed.wait()
+
     async def wait_idle(self) -> None:
         """Wait until nothing is in flight."""
         while self._flights:
-            self._landed = anyio.Event()
-            await self._landed.wait()
+            await self.wait_landed()
 
     def _drain(self, unit: UnitId) -> None:
         flight = _Flight("drain", (unit,), self.settings.drain_timeout)
@@ -181,3 +191,4 @@ class Actions:
         finally:
             self._questions.discard(scope)
         self.inbox.send_nowait(Suggested(anyio.current_time(), question, workers, error))
+        self._landed.set()

@@ -57,7 +57,7 @@ class Adaptive:
         self._scheduler_options = {k: options.pop(k) for k in SCHEDULER_OPTIONS & options.keys()}
         needs_target = type(self).target is Adaptive.target
         self.settings = checked(cluster, settings, options, needs_target=needs_target)
-        self._life = Lifetime(cluster, self.settings, self._load, self._suggest)
+        self._life = self._new_life()
 
     # What may be overridden
 
@@ -184,8 +184,11 @@ class Adaptive:
         if self._life.stage in {"running", "stopping"}:
             raise RuntimeError("this scaler is running already")
         if self._life.stage == "stopped":
-            self._life = Lifetime(self.cluster, self.settings, self._load, self._suggest)
+            self._life = self._new_life()
         await self._life.run(ready=lambda: task_status.started(self))
+
+    def _new_life(self) -> Lifetime:
+        return Lifetime(self.cluster, self.settings, self._load, self._suggest)
 
     # Asking the cluster, by way of what a subclass may have overridden
 

@@ -17,6 +17,14 @@ from trio_adaptive.errors import ClusterClosed, ClusterError
 LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
 
 
+async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause) -> Sample:
+    """One look at the load and at the cluster."""
+    begun = anyio.current_time()
+    said = await load()
+    units = await cluster.look(refresh=cause == "interval")
+    return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
+
+
 @frozen
 class Collector:
     """Takes samples and sends them to the scaling loop.
@@ -56,11 +64,9 @@ class Collector:
         return "interval"
 
     async def _sample(self, cause: Cause) -> None:
-        begun = anyio.current_time()
         try:
             with anyio.fail_after(self.settings.call_timeout):
-                load = await self.load()
-                units = await self.cluster.look(refresh=cause == "interval")
+                sample = await take_sample(self.cluster, self.load, cause)
         except ClusterClosed as error:
             self.stops.send_nowait(str(error))
             await anyio.sleep_forever()
@@ -70,5 +76,4 @@ class Collector:
             silence = f"{self.cluster.name} did not answer within {self.settings.call_timeout:g} s"
             await self.inbox.send(SampleFailed(anyio.current_time(), silence))
         else:
-            sample = Sample(begun, anyio.current_time(), cause, units, load, self.cluster.unit_size)
             await self.inbox.send(Sampled(sample))

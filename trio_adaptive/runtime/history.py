@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, TypeAlias
 
 import anyio
 from attrs import define, field, frozen
 
-from trio_adaptive.decision.model import Counts, Drain, Launch, Record
+from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
 from trio_adaptive.decision.state import Floor, Hold, State
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
@@ -97,10 +97,12 @@ class History:
 
     Attributes:
         length: how many are kept.
+        own_name: what the cluster calls a worker, for the log.
         log: upstream's log: ``(time, {"status": "up", "n": n})`` and ``{"status": "down", "workers": [...]}``.
     """
 
     length: int
+    own_name: Callable[[WorkerName], Any] = str
     records: deque[Record] = field(init=False)
     log: deque[tuple[float, dict[str, Any]]] = field(init=False)
     latest: Record | None = None
@@ -114,13 +116,13 @@ class History:
         self.records = deque(maxlen=self.length)
         self.log = deque(maxlen=self.length)
 
-    def publish(self, record: Record) -> None:
-        """Keep a record and tell it to all followers."""
+    def publish(self, record: Record, sample: Sample | None = None) -> None:
+        """Keep a record and tell it to all followers; ``sample`` is the latest look."""
         self.records.append(record)
         self.samples += record.kind == "sample"
         self.samples_failed += record.kind == "sample failed"
         if record.decision is not None:
-            self._log(record)
+            self.log += [(time.time(), entry) for entry in _entries(record.decision, sample, self.own_name)]
             if record.kind == "sample":
                 self.latest = record
         for follower in self._followers:
@@ -155,13 +157,22 @@ class History:
             follower.end()
         self._tell()
 
-    def _log(self, record: Record) -> None:
-        decision = record.decision
-        for action in decision.actions if decision is not None else ():
-            if isinstance(action, Launch) and decision is not None:
-                self.log.append((time.time(), {"status": "up", "n": decision.final}))
-            elif isinstance(action, Drain):
-                self.log.append((time.time(), {"status": "down", "workers": list(action.units)}))
+
+def _entries(
+    decision: Decision, sample: Sample | None, own_name: Callable[[WorkerName], Any]
+) -> list[dict[str, Any]]:
+    """What was decided as upstream logs it: one entry for growing, one for all that leave; sizes are workers."""
+    if sample is None:
+        return []
+    entries: list[dict[str, Any]] = []
+    leaving: list[Any] = []
+    for action in decision.actions:
+        if isinstance(action, Launch):
+            entries.append({"status": "up", "n": decision.final * sample.unit_size})
+        elif isinstance(action, Drain) or (isinstance(action, Cancel) and not action.ended):
+            units = [sample.by_id[unit] for unit in action.units if unit in sample.by_id]
+            leaving += [own_name(worker) for unit in units for worker in unit.workers]
+    return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
 def statistics(state: State, history: History, stage: Stage) -> Statistics:

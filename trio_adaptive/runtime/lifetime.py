@@ -19,7 +19,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.model import Command, Event, Sample
+from trio_adaptive.decision.decide import obey
+from trio_adaptive.decision.model import Command, Event, Record, Sample
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
@@ -27,7 +28,8 @@ from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.scaler import Scaler
+from trio_adaptive.runtime.scaler import Scaler, Tell, log
+from trio_adaptive.runtime.step import one_step
 
 
 class Lifetime:
@@ -38,21 +40,27 @@ class Lifetime:
         history: its records.
         ledger: its cost.
         sample: the latest look at the cluster.
+        ready: set when it takes commands, or has ended.
         stopped: set when nothing of it is left.
     """
 
-    def __init__(self, cluster: object, settings: Settings, load: LoadSource, suggest: Suggester) -> None:
+    def __init__(
+        self, cluster: object, settings: Settings, load: LoadSource, suggest: Suggester, tell: Tell = log
+    ) -> None:
         self.stage: Stage = "created"
         self.history = History(settings.log_length)
         self.ledger = Ledger()
         self.sample: Sample | None = None
+        self.ready = anyio.Event()
         self.stopped = anyio.Event()
         self._cluster = cluster
         self._settings = settings
         self._load = load
         self._suggest = suggest
+        self._tell = tell
         self._state = _first_state(settings)
         self._scaler: Scaler | None = None
+        self._actions: Actions | None = None
         self._port: Cluster | None = None
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[str] | None = None
@@ -76,6 +84,10 @@ class Lifetime:
             raise ScalerStoppedError("the scaler is not running: enter adaptive() or start run() first")
         return anyio.current_time()
 
+    def preset(self, command: Command) -> None:
+        """Obey a command before the beginning."""
+        self._state = obey(self._state, command)
+
     def command(self, command: Command) -> None:
         """Hand a command to the scaling loop; returns at once."""
         if self._inbox is not None:
@@ -86,6 +98,11 @@ class Lifetime:
         if self._stops is not None:
             self._stops.send_nowait(reason)
 
+    def recall_drains(self) -> None:
+        """Give back to service at once whatever still can be."""
+        if self._actions is not None:
+            self._actions.recall_drains()
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Live; ``ready`` is called when commands are taken."""
         self.stage = "running"
@@ -94,10 +111,11 @@ class Lifetime:
                 await self._adapt(self._port, ready)
         finally:
             self._state = self.state
-            self._scaler = self._port = self._inbox = self._stops = None
+            self._scaler = self._actions = self._port = self._inbox = self._stops = None
             self.stage = "stopped"
             self.ledger.close(anyio.current_time())
             self.history.end()
+            self.ready.set()
             self.stopped.set()
 
     async def _adapt(self, port: Cluster, ready: Callable[[], None]) -> None:
@@ -108,21 +126,51 @@ class Lifetime:
             async with anyio.create_task_group() as outer:
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
-                scaler = Scaler(self._state, inbox, actions, wake, self.history.publish, self._see)
+                scaler = self._make_scaler(inbox, actions, wake)
                 collector = Collector(port, self._load, self._settings, wakes, events, reasons)
-                self._scaler, self._inbox, self._stops = scaler, events, reasons
+                self._scaler, self._actions = scaler, actions
+                self._inbox, self._stops = events, reasons
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
                         adapting.start_soon(scaler.run)
                         adapting.start_soon(port.watch, wake)
                         adapting.start_soon(self._watch_shutdown, stops, adapting)
+                        self.ready.set()
                         ready()
                 finally:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
                         await leave(scaler, actions, port, self._settings, self._reason)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
+
+    async def step(self) -> None:
+        """Look and decide once, out of turn; returns when what follows from it has ended. Needs no `run`.
+
+        Raises:
+            ClusterError: the look failed.
+        """
+        if self._scaler is not None and self._actions is not None:
+            await one_step(self.port, self._load, self._scaler, self._actions)
+            return
+        events, inbox = anyio.create_memory_object_stream[Event](math.inf)
+        with events, inbox:
+            async with opened(self._cluster) as self._port, anyio.create_task_group() as tasks:
+                actions = Actions(self._port, self._suggest, self._settings, events, tasks)
+                scaler = self._make_scaler(inbox, actions, lambda: None)
+                try:
+                    await one_step(self._port, self._load, scaler, actions)
+                finally:
+                    self._state = scaler.state
+            self._port = None
+
+    def _make_scaler(
+        self, inbox: MemoryObjectReceiveStream[Event], actions: Actions, wake: Callable[[], None]
+    ) -> Scaler:
+        return Scaler(self._state, inbox, actions, wake, self._publish, self._see, self._tell)
+
+    def _publish(self, record: Record) -> None:
+        self.history.publish(record, self.sample)
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -24,7 +25,13 @@ from trio_adaptive.decision.model import (
 from trio_adaptive.decision.state import State
 from trio_adaptive.runtime.actions import Actions
 
-logger = logging.getLogger("trio_adaptive")
+Tell: TypeAlias = Callable[[int, str], None]
+"""Takes a message for people and its level, as `logging.log` does."""
+
+
+def log(level: int, message: str) -> None:
+    """To this package's own logger."""
+    logging.getLogger("trio_adaptive").log(level, "%s", message)
 
 
 @define
@@ -38,6 +45,7 @@ class Scaler:
         wake: asks for a look soon.
         publish: takes each record; must not block.
         seen: takes each sample; must not block.
+        tell: takes what goes wrong, in words; must not block.
     """
 
     state: State
@@ -46,6 +54,7 @@ class Scaler:
     wake: Callable[[], None]
     publish: Callable[[Record], None]
     seen: Callable[[Sample], None]
+    tell: Tell = log
 
     async def run(self) -> None:
         """Deal with events for ever."""
@@ -65,30 +74,32 @@ class Scaler:
         for action in actions:
             self.actions.start(action)
         if self.state.failures > failures:
-            _warn_of_failure(self.state, record)
+            self.tell(logging.WARNING, _launch_failed(self.state, record))
         match event:
             case Sampled():
                 self.seen(event.sample)
             case SampleFailed():
-                logger.warning("No answer, so nothing is changed: %s", event.error)
+                self.tell(logging.WARNING, f"No answer, so nothing is changed: {event.error}")
             case Finished():
-                _tell(event.outcome)
+                self._tell_of(event.outcome)
                 self.wake()
             case Suggested():
-                pass
+                if event.workers is None:
+                    self.tell(logging.WARNING, f"No suggestion, so nobody leaves: {event.error}")
             case _:  # a command: let it show at once
                 self.wake()
         self.publish(record)
 
+    def _tell_of(self, outcome: Outcome) -> None:
+        units = ", ".join(outcome.units)
+        if outcome.action != "launch" and outcome.result in {"failed", "timed out"}:
+            # What was called off because adapting ends is no trouble.
+            level = logging.INFO if self.state.stopping else logging.WARNING
+            self.tell(level, f"The {outcome.action} of {units} {outcome.result}: {outcome.detail}")
+        elif outcome.action == "drain" and outcome.result == "refused":
+            self.tell(logging.INFO, f"The drain of {units} was refused: {outcome.detail}")
 
-def _warn_of_failure(state: State, record: Record) -> None:
+
+def _launch_failed(state: State, record: Record) -> str:
     delay = max(0.0, state.retry_at - record.at)
-    logger.warning("Launch failed (%d in a row), next in %.1f s: %s", state.failures, delay, state.last_error)
-
-
-def _tell(outcome: Outcome) -> None:
-    units = ", ".join(outcome.units)
-    if outcome.action != "launch" and outcome.result in {"failed", "timed out"}:
-        logger.warning("The %s of %s %s: %s", outcome.action, units, outcome.result, outcome.detail)
-    elif outcome.action == "drain" and outcome.result == "refused":
-        logger.info("The drain of %s was refused: %s", units, outcome.detail)
+    return f"Launch failed ({state.failures} in a row), next in {delay:.1f} s: {state.last_error}"
