@@ -105,7 +105,7 @@ class DaskCluster(LinkedCluster):
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
         if await self._drain_workers(names, committed):
             await self._ended_by_itself(unit)
-        await self._scale_down([unit])
+        await self._scale_down([unit], entries)
 
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
@@ -156,9 +156,12 @@ class DaskCluster(LinkedCluster):
         executing = sum(roster[name].executing for name in here)
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
-    async def _scale_down(self, units: Sequence[UnitId]) -> None:
+    async def _scale_down(self, units: Sequence[UnitId], gone: Sequence[Planned] = ()) -> None:
+        """Have these units closed, and the entries ``gone`` from the plan meanwhile, of which nobody has told the cluster."""
+
         async def scale_down() -> None:
-            going = [planned for planned in self._plan() if self._id(planned) in units]
+            entries = {planned.key: planned for planned in (*gone, *self._plan())}
+            going = [p for p in entries.values() if p in gone or self._id(p) in units]
             self._wants.forget([planned.key for planned in going])
             names = [planned.own_name for planned in going if planned.own_name is not None]
             if names:
