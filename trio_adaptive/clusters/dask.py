@@ -24,7 +24,7 @@ from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.plans import Planned, plan_of
 from trio_adaptive.dask.events import watch_scheduler
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
-from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
 ENDED: Final = frozenset({Status.closing, Status.closed, Status.failed})
@@ -59,7 +59,12 @@ class DaskCluster(LinkedCluster):
     def unit_size(self) -> int | None:
         return self._wants.unit_size
 
+    async def target(self, target_duration: float) -> Load:
+        self._check_open()  # a scheduler that has been closed is no more than unreachable
+        return await super().target(target_duration)
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
+        self._check_open()
         roster = await self._link.roster(refresh=refresh)
         self._registered = frozenset(roster)
         plan = await self._on_loop("its plan", self._plan)
@@ -213,7 +218,13 @@ class DaskCluster(LinkedCluster):
 
 @asynccontextmanager
 async def open_dask_cluster(cluster: Any) -> AsyncGenerator[DaskCluster]:
-    """The port for a cluster object that has been started."""
+    """The port for a cluster object that has been started.
+
+    Raises:
+        ClusterClosed: it has been closed again, and its event loop with it.
+    """
+    if cluster.status in ENDED:
+        raise ClusterClosed(f"the {type(cluster).__name__} has been closed")
     loop = cluster.loop.asyncio_loop
     security = getattr(cluster, "security", None)
     async with open_link(cluster.scheduler_address, security=security, loop=loop) as link:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -58,7 +58,8 @@ class SchedulerLink:
 
     async def close(self) -> None:
         """Close the connections. Never waits longer than the grace period, even for a loop that has stopped."""
-        with anyio.CancelScope(shield=True), anyio.move_on_after(CANCEL_GRACE):
+        # A loop that has been closed has taken its connections along.
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CANCEL_GRACE), suppress(RuntimeError):
             await self.caller.call(self._rpc.close_rpc)
 
     async def ask(self, handler: str, **arguments: Any) -> Any:
