@@ -36,13 +36,14 @@ class Queue:
 
 
 class Job(ProcessInterface):
-    """Two worker processes; accepted at once, started after the queue's delay."""
+    """Worker processes, by default two; accepted at once, started after the queue's delay."""
 
-    def __init__(self, address, name, queue):
+    def __init__(self, address, name, queue, suffixes=GROUP):
         super().__init__()
         self.scheduler = address
         self.name = name
         self.queue = queue
+        self.suffixes = suffixes
         self.over = False
         self.processes = []
         self.running = None
@@ -55,22 +56,25 @@ class Job(ProcessInterface):
 
     async def run(self):
         await asyncio.sleep(self.queue.delay)
-        for suffix in GROUP:
+        for suffix in self.suffixes:
             name = f"{self.name}{suffix}"
             command = [part.format(address=self.scheduler, name=name) for part in worker_command()]
             # By the thread that lives: asyncio's own way needs a watcher of children in the main thread.
             self.processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))  # noqa: ASYNC220 - returns at once
+
+    async def kill(self):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            while process.poll() is None:
+                await asyncio.sleep(0.01)
 
     async def close(self):
         self.over = True
         self.running.cancel()
         with suppress(asyncio.CancelledError):
             await self.running
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            while process.poll() is None:
-                await asyncio.sleep(0.01)
+        await self.kill()
         self.queue.count()
         await super().close()
 
@@ -92,3 +96,8 @@ def spec_cluster(kind, options, *, group=None, workers=None):
 def jobs(queue):
     """Opens a cluster of such jobs, without any so far."""
     return spec_cluster(Job, {"queue": queue}, group=GROUP)
+
+
+def single_processes(queue):
+    """Opens a cluster of jobs of one process, which registers under the job's own name."""
+    return spec_cluster(Job, {"queue": queue, "suffixes": [""]})

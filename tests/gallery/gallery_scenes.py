@@ -88,10 +88,10 @@ async def a_dask_scene(opening):
                 await anyio.to_thread.run_sync(cluster.close)
 
 
-def threads(n_workers=0, kind=distributed.Worker, **options):
+def threads(n_workers=0, kind=distributed.Worker, cluster=distributed.LocalCluster, **options):
     """Opens a ``LocalCluster`` whose workers are in this process."""
     return partial(
-        distributed.LocalCluster,
+        cluster,
         n_workers=n_workers,
         threads_per_worker=1,
         processes=False,
