@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+
+import distributed
 import pytest
 from gallery_scenes import FlakyWorker
 from real_dask import Counting
@@ -20,3 +24,22 @@ def counting(tmp_path):
 def flaky_worker(monkeypatch):
     monkeypatch.setattr(FlakyWorker, "attempts", 0)
     return FlakyWorker
+
+
+@pytest.fixture
+def slow_first():
+    """Workers of which the first starts once ``gate`` is set."""
+
+    class SlowFirst(distributed.Worker):
+        gate = threading.Event()
+        attempts = 0
+
+        async def start_unsafe(self):
+            SlowFirst.attempts += 1
+            first = SlowFirst.attempts == 1
+            while first and not SlowFirst.gate.is_set():
+                await asyncio.sleep(0.01)
+            return await super().start_unsafe()
+
+    yield SlowFirst
+    SlowFirst.gate.set()

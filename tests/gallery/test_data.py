@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
 import pytest
-from gallery_scenes import a_scene, observed, outcomes, until_so
+from gallery_scenes import a_dask_scene, a_scene, observed, outcomes, threads, until_so
 
 from trio_adaptive import adaptive
 
@@ -53,5 +54,24 @@ async def test_nine_scattered_values_survive_the_way_from_three_workers_to_one(r
             if road != "on_exit":
                 await until_so(scaler, lambda: observed(scaler) == 1)
         assert len(scene.cluster.pids) == 1
+        assert [future.status for future in futures] == ["finished"] * 9
+        assert await scene.gather(futures) == list(range(9))
+
+
+@pytest.mark.parametrize("road", ["maximum", "hold", "idle"])
+async def test_nine_scattered_values_survive_in_a_cluster_object(road):
+    """dask/distributed#4069, dask/distributed#4532, dask/distributed#5577."""
+    options = {"minimum": 3, "maximum": 3, "interval": 0.1, "idle_timeout": 0.3}
+    async with a_dask_scene(threads(3)) as scene, adaptive(scene.cluster, **options) as scaler:
+        await until_so(scaler, lambda: observed(scaler) == 3)
+        futures = await anyio.to_thread.run_sync(scene.client.scatter, list(range(9)))
+        assert [len(worker.data) for worker in scene.cluster.workers.values()] == [3, 3, 3]
+        if road == "maximum":
+            scaler.set_limits(minimum=1, maximum=1)
+        else:
+            scaler.set_limits(minimum=0)
+            scaler.hold(1 if road == "hold" else None)
+        await until_so(scaler, lambda: len(outcomes(scaler, "drain")) == 2)
+        assert [outcome.result for outcome in outcomes(scaler, "drain")] == ["done"] * 2
         assert [future.status for future in futures] == ["finished"] * 9
         assert await scene.gather(futures) == list(range(9))

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-
-import distributed
 import pytest
 from gallery_scenes import a_dask_scene, observed, threads, until_so
 
 from trio_adaptive import adaptive
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
-
-
-@pytest.fixture
-def slow_first():
-    """Workers of which the first starts once ``gate`` is set."""
-
-    class SlowFirst(distributed.Worker):
-        gate = threading.Event()
-        attempts = 0
-
-        async def start_unsafe(self):
-            SlowFirst.attempts += 1
-            first = SlowFirst.attempts == 1
-            while first and not SlowFirst.gate.is_set():
-                await asyncio.sleep(0.01)
-            return await super().start_unsafe()
-
-    yield SlowFirst
-    SlowFirst.gate.set()
 
 
 async def test_a_slow_start_does_not_hold_up_the_others(slow_first):

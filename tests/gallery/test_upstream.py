@@ -103,3 +103,27 @@ def test_scale_while_adapting(local_cluster, record):
         within(3, lambda: len(cluster.plan) == 2)
         within(3, lambda: not cluster.plan)
         record(f"scale(2): {len(cluster.plan)} in the plan {time.monotonic() - begun:.1f} s later")
+
+
+def test_broken_stream(local_cluster, record):
+    with local_cluster(n_workers=0) as cluster:
+        cluster.adapt(minimum=2, maximum=2, interval="100ms")
+        assert within(5, lambda: len(cluster.observed) == 2)
+        workers = list(cluster.workers.values())
+        cluster.sync(cluster._watch_worker_status_comm.close)
+        for worker in workers:
+            cluster.sync(worker.close)
+        within(2, lambda: cluster.scheduler.workers)
+        record(
+            f"{len(cluster.scheduler.workers)} workers after 2 s, {len(cluster.observed)} in the cluster's books"
+        )
+
+
+def test_slow_start(local_cluster, record, slow_first):
+    with local_cluster(n_workers=0, worker_class=slow_first) as cluster:
+        adapting = cluster.adapt(minimum=1, maximum=3, interval="100ms")
+        assert within(5, lambda: slow_first.attempts == 1)
+        adapting.minimum = 3
+        within(2, lambda: cluster.scheduler.workers)
+        record(f"{len(cluster.scheduler.workers)} workers while the first one starts for 2 s")
+        slow_first.gate.set()
