@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -56,6 +56,29 @@ def _check_can_grow(cluster: Any) -> None:
         )
         allowed = "a cluster that can start workers; over ssh: command_cluster() with an ssh command"
         raise ConfigurationError([Mistake("cluster", problem, allowed)])
+
+
+def check_sendable(cluster: Any, worker_key: Callable[..., Any] | None) -> None:
+    """Refuse a ``worker_key`` that could not be sent to the cluster's scheduler, where it is called.
+
+    Raises:
+        ConfigurationError: it cannot be pickled.
+    """
+    if worker_key is None or not _has_scheduler(cluster):
+        return
+    from distributed.protocol import pickle  # noqa: PLC0415 - only where Dask is in use
+
+    try:
+        pickle.dumps(worker_key)
+    except Exception as error:
+        problem = f"cannot be sent to the scheduler: {error}"
+        allowed = "a function that can be pickled, with all that it uses"
+        raise ConfigurationError([Mistake("worker_key", problem, allowed)]) from error
+
+
+def _has_scheduler(cluster: Any) -> bool:
+    linked = sys.modules.get("trio_adaptive.clusters.linked")
+    return _is_dask_cluster(cluster) or (linked is not None and isinstance(cluster, linked.LinkedCluster))
 
 
 @asynccontextmanager

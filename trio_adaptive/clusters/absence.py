@@ -29,7 +29,9 @@ class Absences:
     patience: float
     _present: dict[str, _Presence] = field(factory=dict[str, _Presence])
 
-    def since(self, name: str, process: object, now: float, *, here: bool) -> float | None:
+    def since(
+        self, name: str, process: object, now: float, *, here: bool, ended: bool = False
+    ) -> float | None:
         """Take one look at a unit in; returns for how long it has been lost, in seconds; None while it is not.
 
         Args:
@@ -37,6 +39,7 @@ class Absences:
             process: what was started for it; None when there is nothing any more. After a new start, it is a new unit.
             now: the time of the look.
             here: whether any of its workers is registered.
+            ended: whether it is known that it will not come back, so that there is nothing to wait for.
         """
         if here:
             if process is not None:
@@ -51,7 +54,7 @@ class Absences:
         if presence.gone_since is None:
             presence.gone_since = now
         gone = now - presence.gone_since
-        return gone if gone >= self.patience else None
+        return gone if ended or gone >= self.patience else None
 
     def forget(self, name: str) -> None:
         """The unit has been ended."""

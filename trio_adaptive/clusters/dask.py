@@ -89,7 +89,10 @@ class DaskCluster(LinkedCluster):
     async def cancel(self, units: Sequence[UnitId]) -> None:
         roster = await self._link.roster(refresh=True)
         plan = await self._on_loop("its plan", self._plan)
-        here = {self._id(planned) for planned in plan if any(name in roster for name in planned.workers)}
+        alive = [
+            planned for planned in plan if not planned.failed
+        ]  # the rest of what has failed goes with it
+        here = {self._id(planned) for planned in alive if any(name in roster for name in planned.workers)}
         await self._scale_down([unit for unit in units if unit not in here])
         kept = [unit for unit in units if unit in here]
         if kept:
@@ -102,7 +105,7 @@ class DaskCluster(LinkedCluster):
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
         if await self._drain_workers(names, committed):
             await self._ended_by_itself(unit)
-        await self._scale_down([unit])
+        await self._scale_down([unit], entries)
 
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
@@ -122,7 +125,8 @@ class DaskCluster(LinkedCluster):
         """
         with anyio.move_on_after(CLOSING):
             while any(
-                self._id(p) == unit and not p.ended for p in await self._on_loop("its plan", self._plan)
+                self._id(p) == unit and p.tells and not p.ended
+                for p in await self._on_loop("its plan", self._plan)
             ):
                 await anyio.sleep(POLL)
 
@@ -139,19 +143,25 @@ class DaskCluster(LinkedCluster):
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
         unit, detail = self._id(planned), ""
-        gone = self._absences.since(planned.key, planned.process, anyio.current_time(), here=bool(here))
+        now, ended = anyio.current_time(), planned.ended or not planned.requested
+        gone = self._absences.since(planned.key, planned.process, now, here=bool(here), ended=ended)
         if planned.failed:
             state, detail = "failed", self._errors.get(unit, "the cluster could not start it")
         elif here:
             state = "registered"
         elif gone is not None:
             state, detail = "lost", f"its workers left the scheduler {gone:.1f} s ago and have not come back"
+        elif planned.ended:
+            state, detail = "failed", "it has closed without having registered"
         executing = sum(roster[name].executing for name in here)
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
-    async def _scale_down(self, units: Sequence[UnitId]) -> None:
+    async def _scale_down(self, units: Sequence[UnitId], gone: Sequence[Planned] = ()) -> None:
+        """Have these units closed, and the entries ``gone`` from the plan meanwhile, of which nobody has told the cluster."""
+
         async def scale_down() -> None:
-            going = [planned for planned in self._plan() if self._id(planned) in units]
+            entries = {planned.key: planned for planned in (*gone, *self._plan())}
+            going = [p for p in entries.values() if p in gone or self._id(p) in units]
             self._wants.forget([planned.key for planned in going])
             names = [planned.own_name for planned in going if planned.own_name is not None]
             if names:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from attrs import Factory, define, field, frozen
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
-from distributed.deploy.spec import SpecCluster
+from distributed.deploy.spec import ProcessInterface, SpecCluster
 from distributed.utils import import_term
 
 from trio_adaptive.clusters.shape import group_of
@@ -45,6 +45,14 @@ class Planned:
     failed: bool = False
     ended: bool = False
     process: Any = None
+
+    @property
+    def tells(self) -> bool:
+        """Whether it closes by itself when its workers do, and then shows that it has ended.
+
+        What stands for a job or a pod elsewhere does not: it is ended by the cluster.
+        """
+        return not isinstance(self.process, ProcessInterface)
 
 
 class Plan(Protocol):
@@ -117,11 +125,22 @@ class SpecPlan:
         own_scale = type(self.cluster).scale is not SpecCluster.scale
         if own_scale and self.unit_size == 1:
             return self._asked_for(self.cluster.scale(len(spec) + n))
+        fresh = self._write(n)
+        return asyncio.gather(*[self._begin(name, spec[name]) for name in fresh])
+
+    def _write(self, n: int) -> list[Any]:
+        """New entries in the specification; returns their names."""
+        spec: dict[Any, Any] = self.cluster.worker_spec
+        # Who is being closed has been taken out of the specification but still has its name: a new one of the same
+        # name would be forgotten when the old one has closed.
+        closing = {name: None for name in self.cluster.workers if name not in spec}
+        spec.update(closing)
         before = set(spec)
         while len(spec) < len(before) + n:
             spec.update(self.cluster.new_worker_spec())
-        starting = [self._begin(name, spec[name]) for name in spec if name not in before]
-        return asyncio.gather(*starting)
+        for name in closing:
+            del spec[name]
+        return [name for name in spec if name not in before]
 
     async def _asked_for(self, answer: Any) -> None:
         if inspect.isawaitable(answer):

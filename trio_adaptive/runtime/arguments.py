@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from trio_adaptive.clusters import check_scalable
+from trio_adaptive.clusters import check_scalable, check_sendable
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.decision.model import Direction
 from trio_adaptive.decision.state import State
@@ -35,6 +35,7 @@ def checked(
         mistakes += error.mistakes
     try:
         given = _given_settings(settings, options)
+        check_sendable(cluster, given.worker_key)
     except ConfigurationError as error:
         mistakes += error.mistakes
     if mistakes or given is None:
