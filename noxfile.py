@@ -47,7 +47,9 @@ def benchmarks(session: nox.Session) -> None:
 @nox.session
 def backends(session: nox.Session) -> None:
     """Real resource managers; as root on Debian what is missing is installed, elsewhere it is skipped."""
-    session.install(".[test]", "dask-jobqueue==0.9.0", "asyncssh>=2.14")
+    session.install(
+        ".[test]", "asyncssh>=2.14", "dask-jobqueue==0.9.0", "dask-kubernetes>=2026.3", "kmock>=0.5"
+    )
     session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
     session.run("pytest", "-m", "backends", "tests/backends", *session.posargs)
 

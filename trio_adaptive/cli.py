@@ -7,11 +7,11 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -19,9 +19,13 @@ import trio
 from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import ClusterError, ConfigurationError, Mistake
+from trio_adaptive.service.signals import fatal_interrupts
 
 if TYPE_CHECKING:
     from trio_adaptive.service.elastic import Elastic, Plan
+
+Command: TypeAlias = Callable[[], Awaitable[int]]
+"""What is left to do when everything has been checked; its result is the exit code."""
 
 EXIT_USAGE = 2
 EXIT_CLUSTER = 3
@@ -82,24 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _execute(options: argparse.Namespace) -> int:
     live = not options.quiet and not options.plain and sys.stderr.isatty()
-    _check_installed()
-    return _run(options, live=live) if options.command == "run" else _up(options, live=live)
+    with fatal_interrupts():
+        _check_installed()
+        command = _run(options, live=live) if options.command == "run" else _up(options, live=live)
+        _set_up_logging(options, live=live)
+    return trio.run(command)
 
 
-def _run(options: argparse.Namespace, *, live: bool) -> int:
+def _run(options: argparse.Namespace, *, live: bool) -> Command:
     plan = _plan(options)
     from trio_adaptive.service.run import run  # noqa: PLC0415 - slow to import
 
-    _set_up_logging(options, live=live)
-    return trio.run(lambda: run(plan, options.script, live=live, report=not options.quiet))
+    return lambda: run(plan, options.script, live=live, report=not options.quiet)
 
 
-def _up(options: argparse.Namespace, *, live: bool) -> int:
+def _up(options: argparse.Namespace, *, live: bool) -> Command:
     opening = _own_cluster(options) if options.file is None else _cluster_of_file(options)
     from trio_adaptive.service.up import up  # noqa: PLC0415 - slow to import
 
-    _set_up_logging(options, live=live)
-    return trio.run(lambda: up(opening, live=live))
+    return lambda: up(opening, live=live)
 
 
 def _own_cluster(options: argparse.Namespace) -> AbstractAsyncContextManager[Elastic]:

@@ -91,6 +91,19 @@ class Kitchen:
 """
 
 
+DEAF = """
+import time
+from pathlib import Path
+
+while True:
+    try:
+        Path("importing").touch()
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -213,6 +226,14 @@ def test_a_signal_while_it_is_made_closes_what_comes_of_it(up, folder):
     assert (folder / "made").exists()
     assert (folder / "closed").exists()
     running.assert_nothing_left()
+
+
+def test_ctrl_c_gets_through_an_import(up, folder):
+    (folder / "deaf.py").write_text(DEAF)
+    running = up(own("Kitchen").replace("users_own", "deaf"))
+    running.until((folder / "importing").exists, "the import")
+    running.process.send_signal(signal.SIGINT)
+    assert running.wait() == -signal.SIGINT
 
 
 def test_a_second_signal_does_not_wait_for_a_stubborn_cluster(up, folder):

@@ -23,12 +23,13 @@ def _is_kube_cluster(cluster: Any) -> bool:
     return operator is not None and isinstance(cluster, operator.KubeCluster)
 
 
-def check_scalable(cluster: Any, *, needs_target: bool) -> None:
+def check_scalable(cluster: Any, *, needs_target: bool, must_grow: bool = True) -> None:
     """Refuse an object that cannot be adapted, before anything is started.
 
     Args:
         cluster: what a user wants adapted.
         needs_target: whether the cluster has to say itself how many workers its load asks for.
+        must_grow: whether a Dask cluster that can only shrink is refused.
 
     Raises:
         ConfigurationError: it has no ``scale`` or one that starts nothing, or neither a scheduler nor a ``target``.
@@ -40,7 +41,8 @@ def check_scalable(cluster: Any, *, needs_target: bool) -> None:
         allowed = "a distributed cluster, anything of trio_adaptive.clusters, or an object with scale(n)"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no scale(n)", allowed)])
     if _is_dask_cluster(cluster):
-        _check_can_grow(cluster)
+        if must_grow:
+            _check_can_grow(cluster)
     elif needs_target and not callable(getattr(cluster, "target", None)):
         allowed = "a method target() that returns a number of workers, or a subclass of Adaptive that has one"
         raise ConfigurationError([Mistake("cluster", f"a {kind} has no target()", allowed)])

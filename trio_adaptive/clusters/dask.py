@@ -162,7 +162,7 @@ class DaskCluster(LinkedCluster):
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
     async def _scale_down(self, units: Sequence[UnitId], gone: Sequence[Planned] = ()) -> None:
-        """Have these units closed, and the entries ``gone`` from the plan meanwhile, of which nobody has told the cluster."""
+        """Have these units closed, and the entries ``gone``, which may have left the plan with nobody having told it."""
 
         async def scale_down() -> None:
             entries = {planned.key: planned for planned in (*gone, *self._plan())}

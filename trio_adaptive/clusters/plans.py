@@ -21,6 +21,7 @@ from distributed.utils import import_term
 
 from trio_adaptive.clusters.shape import group_of
 from trio_adaptive.decision.model import WorkerName
+from trio_adaptive.errors import ClusterError
 
 
 @frozen
@@ -118,6 +119,8 @@ class SpecPlan:
         (dask/distributed#5919), and what ``scale`` counts, entries or their workers, differs from class to class.
         A class with a ``scale`` of its own, one worker an entry, is asked by that.
         """
+        if not self.cluster.new_spec:
+            raise ClusterError("the cluster has no specification of new workers, so that it can only shrink")
         spec: dict[Any, Any] = self.cluster.worker_spec
         own_scale = type(self.cluster).scale is not SpecCluster.scale
         if own_scale and self.unit_size == 1:

@@ -143,13 +143,12 @@ class WorkerGroup:
     async def _remove_doomed(self) -> None:
         self._forget([unit for unit in self._doomed if self._waiting.get(unit) is False])
         snapshot = await self._handled()  # from now on what was asked for has a Deployment, or gets none
-        going = {name: self._given.get(name, UnitId(name)) for name in snapshot.existing}
-        for name, unit in going.items():
-            if unit in self._doomed:
+        going = frozenset(self._doomed)  # who comes while these are deleted has its own turn
+        for name in snapshot.existing:
+            if self._given.get(name, UnitId(name)) in going:
                 await self._call("DELETE", "apps/v1", f"deployments/{name}", body={})
                 self._changed_at = _now()
-                self._doomed.discard(unit)
-        self._doomed.clear()
+        self._doomed -= going
         snapshot = await self._read(0)
         if len(snapshot.existing) < snapshot.replicas:
             await self._lower(snapshot)

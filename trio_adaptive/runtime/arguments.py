@@ -15,7 +15,12 @@ from trio_adaptive.runtime.bounds import in_workers
 
 
 def checked(
-    cluster: object, settings: Settings | None, options: Mapping[str, object], *, needs_target: bool
+    cluster: object,
+    settings: Settings | None,
+    options: Mapping[str, object],
+    *,
+    needs_target: bool,
+    must_grow: bool = True,
 ) -> Settings:
     """The settings for a cluster, from either of the two ways in which they can be given.
 
@@ -25,7 +30,7 @@ def checked(
     mistakes: list[Mistake] = []
     given: Settings | None = None
     try:
-        check_scalable(cluster, needs_target=needs_target)
+        check_scalable(cluster, needs_target=needs_target, must_grow=must_grow)
     except ConfigurationError as error:
         mistakes += error.mistakes
     try:
