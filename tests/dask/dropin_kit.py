@@ -29,7 +29,7 @@ def in_loop(test):
     """Run a test in an asyncio loop of its own."""
 
     def run():
-        asyncio.run(asyncio.wait_for(test(), 60))
+        asyncio.run(asyncio.wait_for(test(), 30))
 
     run.__name__ = test.__name__
     run.__doc__ = test.__doc__
