@@ -42,3 +42,20 @@ def benchmarks(session: nox.Session) -> None:
     """Ours and upstream's side by side; `nox -s benchmarks -- --quick` for a look."""
     session.install(".[test]", "psutil")
     session.run("python", "docs/benchmarks/all.py", *session.posargs)
+
+
+@nox.session
+def backends(session: nox.Session) -> None:
+    """Real resource managers; as root on Debian what is missing is installed, elsewhere it is skipped."""
+    session.install(
+        ".[test]", "asyncssh>=2.14", "dask-jobqueue==0.9.0", "dask-kubernetes>=2026.3", "kmock>=0.5"
+    )
+    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
+    session.run("pytest", "-m", "backends", "tests/backends", *session.posargs)
+
+
+@nox.session
+def kubernetes(session: nox.Session) -> None:
+    """With a fake API server, and on the cluster with Dask's operator that KUBECONFIG names, where it names one."""
+    session.install(".[test]", "dask-kubernetes", "kmock")
+    session.run("pytest", "-m", "backends", "tests/backends", "-k", "kubernetes", *session.posargs)

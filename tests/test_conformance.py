@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from tornado.ioloop import IOLoop
 
+from trio_adaptive import Adaptive
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.plain import PlainCluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
@@ -237,6 +238,17 @@ async def test_a_local_cluster_on_the_loop_of_the_program():
     make = functools.partial(distributed.LocalCluster, **QUICK, processes=False, asynchronous=True)
     with anyio.fail_after(LIMIT):
         await check_cluster(make, timeout=LIMIT)
+
+
+@pytest.mark.integration
+@only_asyncio
+async def test_a_cluster_with_a_fixed_list_of_workers_cannot_be_adapted():
+    """Such as SSHCluster, whose scale(n) starts nothing, without a word."""
+    scheduler = {"cls": distributed.Scheduler, "options": {"port": 0, "dashboard_address": ":0"}}
+    with anyio.fail_after(LIMIT):
+        async with distributed.SpecCluster({}, scheduler, name="fixed", asynchronous=True) as cluster:
+            with pytest.raises(ConfigurationError, match="'fixed' has no specification of new workers"):
+                Adaptive(cluster, maximum=3)
 
 
 # The check finds what is broken

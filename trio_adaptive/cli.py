@@ -7,10 +7,11 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -18,9 +19,13 @@ import trio
 from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import ClusterError, ConfigurationError, Mistake
+from trio_adaptive.service.signals import fatal_interrupts
 
 if TYPE_CHECKING:
-    from trio_adaptive.service.elastic import Plan
+    from trio_adaptive.service.elastic import Elastic, Plan
+
+Command: TypeAlias = Callable[[], Awaitable[int]]
+"""What is left to do when everything has been checked; its result is the exit code."""
 
 EXIT_USAGE = 2
 EXIT_CLUSTER = 3
@@ -30,7 +35,7 @@ EXIT_CODES = """\
 exit codes:
   0    ended as it should: run: the script's own exit code
   2    wrong usage or configuration; nothing was started
-  3    the cluster failed: the scheduler could not be started, or ended by itself
+  3    the cluster failed: it could not be started, ended by itself, or could not be closed
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
 
@@ -44,6 +49,20 @@ SCALER_OPTIONS: dict[str, str] = {
 }
 
 
+OWN_CLUSTER_OPTIONS = (
+    "scheduler",
+    "port",
+    "nthreads",
+    "worker-command",
+    "worker-logs",
+    "dashboard-address",
+    "no-dashboard",
+)
+"""What is said of a cluster of this project's own. Their defaults are none, to tell what has been given."""
+
+ANY_PORT = "127.0.0.1:0"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
@@ -55,38 +74,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:
-        expected, bugs = group.split(ClusterError)
+        expected, bugs = group.split((ClusterError, ConfigurationError))
         if bugs is not None or expected is None:
             raise
-        for leaf in _leaves(expected):
+        leaves = _leaves(expected)
+        for leaf in leaves:
             print(f"trio-adaptive: {leaf}", file=sys.stderr)
-        return EXIT_CLUSTER
+        # Some bounds can only be held against the cluster object.
+        return EXIT_USAGE if all(isinstance(leaf, ConfigurationError) for leaf in leaves) else EXIT_CLUSTER
 
 
 def _execute(options: argparse.Namespace) -> int:
     live = not options.quiet and not options.plain and sys.stderr.isatty()
+    with fatal_interrupts():
+        _check_installed()
+        command = _run(options, live=live) if options.command == "run" else _up(options, live=live)
+        _set_up_logging(options, live=live)
+    return trio.run(command)
+
+
+def _run(options: argparse.Namespace, *, live: bool) -> Command:
     plan = _plan(options)
-    from trio_adaptive.service.status import set_up_logging  # noqa: PLC0415 - rich is needed from here on
+    from trio_adaptive.service.run import run  # noqa: PLC0415 - slow to import
+
+    return lambda: run(plan, options.script, live=live, report=not options.quiet)
+
+
+def _up(options: argparse.Namespace, *, live: bool) -> Command:
+    opening = _own_cluster(options) if options.file is None else _cluster_of_file(options)
+    from trio_adaptive.service.up import up  # noqa: PLC0415 - slow to import
+
+    return lambda: up(opening, live=live)
+
+
+def _own_cluster(options: argparse.Namespace) -> AbstractAsyncContextManager[Elastic]:
+    plan = _plan(options)
+    from trio_adaptive.service.elastic import elastic  # noqa: PLC0415 - slow to import
+
+    return elastic(plan)
+
+
+def _cluster_of_file(options: argparse.Namespace) -> AbstractAsyncContextManager[Elastic]:
+    from trio_adaptive.service.cluster_file import load_plan  # noqa: PLC0415 - slow to import
+    from trio_adaptive.service.foreign_cluster import foreign_cluster  # noqa: PLC0415
+
+    given = {name: getattr(options, name.replace("-", "_")) for name in OWN_CLUSTER_OPTIONS}
+    misplaced = [f"--{name}" for name, value in given.items() if value is not None and value is not False]
+    return foreign_cluster(
+        load_plan(options.file, _chosen(options), config=options.config, misplaced=misplaced)
+    )
+
+
+def _set_up_logging(options: argparse.Namespace, *, live: bool) -> None:
+    from trio_adaptive.service.status import set_up_logging  # noqa: PLC0415 - needs rich
 
     set_up_logging(live=live, verbose=options.verbose, quiet=options.quiet)
-    if options.command == "run":
-        from trio_adaptive.service.run import run  # noqa: PLC0415
-
-        return trio.run(lambda: run(plan, options.script, live=live, report=not options.quiet))
-    from trio_adaptive.service.up import up  # noqa: PLC0415
-
-    return trio.run(lambda: up(plan, live=live))
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    _check_installed()
     from trio_adaptive.service.elastic import Plan  # noqa: PLC0415
 
     return Plan(
         settings=_settings(options),
         scheduler=getattr(options, "scheduler", None),
-        port=getattr(options, "port", 0),
-        dashboard_address=None if options.no_dashboard else options.dashboard_address,
+        port=getattr(options, "port", None) or 0,
+        dashboard_address=None if options.no_dashboard else options.dashboard_address or ANY_PORT,
         worker=_template(options),
     )
 
@@ -97,16 +149,20 @@ def _template(options: argparse.Namespace) -> WorkerTemplate:
     else:
         # Where the scheduler is ours it listens on loopback only, and so do its workers.
         host = None if getattr(options, "scheduler", None) else "127.0.0.1"
-        command = worker_command(nthreads=options.nthreads, host=host)
+        command = worker_command(nthreads=options.nthreads or 1, host=host)
     if options.worker_logs is not None:
         options.worker_logs.mkdir(parents=True, exist_ok=True)
     return WorkerTemplate(command, log_dir=options.worker_logs)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _chosen(options: argparse.Namespace) -> dict[str, object]:
+    """The scaler's options that have been given, by their names in `Settings`."""
     given = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in SCALER_OPTIONS}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    settings = load_settings(chosen, file=options.config)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = load_settings(_chosen(options), file=options.config)
     if settings.maximum == float("inf"):  # nobody wants as many workers as there are tasks on one machine
         return attrs.evolve(settings, maximum=max(os.cpu_count() or 1, settings.minimum))
     return settings
@@ -171,13 +227,19 @@ examples:
   trio-adaptive up --minimum 0 --maximum 4
   trio-adaptive up --port 8786 --idle-timeout 60s
   trio-adaptive up --scheduler tcp://host:8786 --maximum 16     # workers here for a scheduler there
+  trio-adaptive up cluster.yaml --maximum 20                    # a SLURMCluster, a KubeCluster, ...
 """,
     )
-    up.usage = "trio-adaptive up [options]"
-    up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
+    up.usage = "trio-adaptive up [options] [FILE]"
     up.add_argument(
-        "--port", type=_port, default=0, help="port of the scheduler that is started (default: any)"
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="YAML file that names the class of the cluster and its arguments; default: processes on this machine",
     )
+    up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
+    up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
 
 
 def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -202,7 +264,7 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
 
 def _add_worker_options(command: argparse.ArgumentParser) -> None:
     workers = command.add_argument_group("workers")
-    workers.add_argument("--nthreads", type=_threads, default=1, help="threads of a worker (default 1)")
+    workers.add_argument("--nthreads", type=_threads, help="threads of a worker (default 1)")
     places = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     workers.add_argument(
         "--worker-command", metavar="TEMPLATE", help=f"command that starts one worker, with {places} in it"
@@ -216,7 +278,6 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
     display = command.add_argument_group("display")
     display.add_argument(
         "--dashboard-address",
-        default="127.0.0.1:0",
         metavar="HOST:PORT",
         help="of Dask's dashboard (default: any port)",
     )

@@ -384,6 +384,19 @@ def test_without_a_cluster_it_has_its_options_and_does_nothing():
     assert adaptive.periodic_callback is None
 
 
+def test_the_arguments_stand_in_upstreams_order():
+    adaptive = Adaptive(None, "5s", 1, 4, 2, "7s", str)
+    assert (adaptive.interval, adaptive.minimum, adaptive.maximum) == (5, 1, 4)
+    assert (adaptive.wait_count, adaptive.target_duration, adaptive.worker_key) == (2, 7, str)
+
+
+def test_what_looks_misspelt_is_told_and_passed_on_all_the_same():
+    with captured_logger(LOGGER, level=logging.WARNING) as log:
+        Adaptive(None, maxmimum=3, memory_ratio=2)
+    assert "did you mean 'maximum'" in log.getvalue()
+    assert len(log.getvalue().splitlines()) == 1
+
+
 @in_loop
 async def test_all_mistakes_at_once_and_the_cluster_stays_as_it_was():
     async with local_cluster() as cluster:

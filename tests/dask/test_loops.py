@@ -276,3 +276,12 @@ async def test_a_hundred_cancelled_calls_leave_no_thread_no_descriptor_and_no_ta
 
 async def tasks_of(caller):
     return await caller.run(lambda: asyncio.all_tasks(caller.loop))
+
+
+async def test_what_runs_on_the_loop_does_not_take_it_for_ours():
+    async def locked():
+        async with anyio.Lock():  # asks which event loop runs
+            return True
+
+    async with asyncio_loop() as caller:
+        assert await caller.call(locked)

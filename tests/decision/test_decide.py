@@ -16,6 +16,8 @@ from trio_adaptive.decision.model import (
     Counts,
     Drain,
     Launch,
+    Load,
+    Memory,
     Reason,
     Recall,
     SampleFailed,
@@ -28,8 +30,35 @@ from trio_adaptive.decision.model import (
     WorkerName,
 )
 from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.targets import wanted_workers
 
 PATIENT = Rules(interval=1, wait_count=3, idle_timeout=0)
+
+
+# What is wanted
+
+
+@pytest.mark.parametrize(
+    ("target", "used", "processing", "wanted"),
+    [
+        (20, 70, 0, 12),  # 70 % used: 12 workers bring it below 60 %
+        (20, 70, 9, 12),
+        (20, 70, 10, 20),  # there may be more work than can be seen
+        (20, 59, 0, 10),  # the workers have told of less by now: no more than there are, and no fewer
+        (20, 500, 0, 20),
+        (21, 70, 0, 21),
+        (7, 70, 0, 7),
+    ],
+)
+def test_stored_data_gets_the_workers_that_it_needs_and_no_more(target, used, processing, wanted):
+    # Dask doubles, and doubles again before the data has moved (dask/distributed#6826).
+    memory = Memory(workers=10, threads=10, used=used, limit=100)
+    assert wanted_workers(Load(target, processing=processing, memory=memory)) == wanted
+
+
+def test_without_a_limit_or_a_word_of_it_the_target_stands():
+    assert wanted_workers(Load(20)) == 20
+    assert wanted_workers(Load(20, processing=0, memory=Memory(10, 10, 70, 0))) == 20
 
 
 # Growing

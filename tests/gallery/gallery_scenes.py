@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -52,6 +55,53 @@ class Scene:
         await until(running)
 
 
+@frozen
+class DaskScene:
+    """A cluster object of ``distributed`` in a thread, and a client."""
+
+    cluster: distributed.deploy.Cluster
+    client: distributed.Client
+
+    async def gather(self, futures):
+        return await anyio.to_thread.run_sync(self.client.gather, futures, abandon_on_cancel=True)
+
+    async def on_loop(self, function, *arguments):
+        """Call it on the cluster's loop, and await what it returns."""
+
+        async def calling():
+            answer = function(*arguments)
+            return await answer if inspect.isawaitable(answer) else answer
+
+        return await anyio.to_thread.run_sync(self.cluster.sync, calling)
+
+
+@asynccontextmanager
+async def a_dask_scene(opening):
+    """The scene with the cluster object that ``opening`` makes."""
+    with anyio.fail_after(LIMIT):
+        cluster = await anyio.to_thread.run_sync(opening)
+        try:
+            async with a_client(cluster.scheduler_address) as client:
+                yield DaskScene(cluster, client)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(cluster.close)
+
+
+def threads(n_workers=0, kind=distributed.Worker, **options):
+    """Opens a ``LocalCluster`` whose workers are in this process."""
+    return partial(
+        distributed.LocalCluster,
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=False,
+        worker_class=kind,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+        **options,
+    )
+
+
 @asynccontextmanager
 async def a_scene(template=None):
     with anyio.fail_after(LIMIT):
@@ -72,6 +122,12 @@ async def until_so(scaler, condition):
             if condition():
                 return
     raise AssertionError("adapting has ended")
+
+
+async def looks(scaler, n):
+    """Wait for so many more looks at the cluster."""
+    enough = scaler.statistics().samples + n
+    await until_so(scaler, lambda: scaler.statistics().samples >= enough)
 
 
 def observed(scaler):

@@ -21,7 +21,6 @@ from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterError
@@ -104,11 +103,7 @@ class CommandCluster(LinkedCluster):
         process = self._processes.get(unit)
         # A stranger is a worker without a process of ours: it ends by itself when the scheduler has let it go.
         names = (WorkerName(unit),) if process is None else self._template.worker_names(unit)
-        addresses = await self._addresses(names)
-        if addresses:
-            await drain(self._link, addresses, committed)
-        else:
-            committed()
+        await self._drain_workers(names, committed)
         if process is None:
             return
         process.leaving = True

@@ -13,14 +13,16 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import anyio
+from dask import config
+from dask.utils import parse_timedelta
 from distributed.core import Status
 
+from trio_adaptive.clusters.absence import Absences
 from trio_adaptive.clusters.base import Wake
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.plans import Planned, plan_of
 from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
 from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed, ClusterError
@@ -46,6 +48,7 @@ class DaskCluster(LinkedCluster):
         self._gone: set[WorkerName] = set()
         self._given: dict[str, UnitId] = {}
         self._errors: dict[UnitId, str] = {}
+        self._absences = Absences(parse_timedelta(config.get("distributed.deploy.lost-worker-timeout")))
         self._working: set[asyncio.Task[None]] = set()
 
     @property
@@ -89,20 +92,25 @@ class DaskCluster(LinkedCluster):
             raise
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        await self._scale_down(units)
+        roster = await self._link.roster(refresh=True)
+        plan = await self._on_loop("its plan", self._plan)
+        alive = [
+            planned for planned in plan if not planned.failed
+        ]  # the rest of what has failed goes with it
+        here = {self._id(planned) for planned in alive if any(name in roster for name in planned.workers)}
+        await self._scale_down([unit for unit in units if unit not in here])
+        kept = [unit for unit in units if unit in here]
+        if kept:
+            raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
     async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
         plan = await self._on_loop("its plan", self._plan)
         entries = [planned for planned in plan if self._id(planned) == unit]
         # Who is not in the plan is a stranger, and ends by itself when the scheduler has let it go.
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
-        addresses = await self._addresses(names)
-        if addresses:
-            await drain(self._link, addresses, committed)
+        if await self._drain_workers(names, committed):
             await self._ended_by_itself(unit)
-        else:
-            committed()
-        await self._scale_down([unit])
+        await self._scale_down([unit], entries)
 
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
@@ -122,7 +130,8 @@ class DaskCluster(LinkedCluster):
         """
         with anyio.move_on_after(CLOSING):
             while any(
-                self._id(p) == unit and not p.ended for p in await self._on_loop("its plan", self._plan)
+                self._id(p) == unit and p.tells and not p.ended
+                for p in await self._on_loop("its plan", self._plan)
             ):
                 await anyio.sleep(POLL)
 
@@ -138,18 +147,26 @@ class DaskCluster(LinkedCluster):
     def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
+        unit, detail = self._id(planned), ""
+        now, ended = anyio.current_time(), planned.ended or not planned.requested
+        gone = self._absences.since(planned.key, planned.process, now, here=bool(here), ended=ended)
         if planned.failed:
-            state = "failed"
+            state, detail = "failed", self._errors.get(unit, "the cluster could not start it")
         elif here:
             state = "registered"
-        unit = self._id(planned)
+        elif gone is not None:
+            state, detail = "lost", f"its workers left the scheduler {gone:.1f} s ago and have not come back"
+        elif planned.ended:
+            state, detail = "failed", "it has closed without having registered"
         executing = sum(roster[name].executing for name in here)
-        detail = self._errors.get(unit, "the cluster could not start it") if planned.failed else ""
         return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
 
-    async def _scale_down(self, units: Sequence[UnitId]) -> None:
+    async def _scale_down(self, units: Sequence[UnitId], gone: Sequence[Planned] = ()) -> None:
+        """Have these units closed, and the entries ``gone``, which may have left the plan with nobody having told it."""
+
         async def scale_down() -> None:
-            going = [planned for planned in self._plan() if self._id(planned) in units]
+            entries = {planned.key: planned for planned in (*gone, *self._plan())}
+            going = [p for p in entries.values() if p in gone or self._id(p) in units]
             self._wants.forget([planned.key for planned in going])
             names = [planned.own_name for planned in going if planned.own_name is not None]
             if names:
@@ -158,6 +175,7 @@ class DaskCluster(LinkedCluster):
                 self._gone.update(planned.workers)
                 self._errors.pop(self._id(planned), None)
                 self._given.pop(planned.key, None)
+                self._absences.forget(planned.key)
 
         async def closed(names: list[Any]) -> None:
             answer = self._cluster.scale_down(names)

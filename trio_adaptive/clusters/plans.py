@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from distributed.core import Status
 from distributed.deploy.cluster import Cluster
-from distributed.deploy.spec import SpecCluster
+from distributed.deploy.spec import ProcessInterface, SpecCluster
 from distributed.utils import import_term
 
+from trio_adaptive.clusters.shape import group_of
 from trio_adaptive.decision.model import WorkerName
+from trio_adaptive.errors import ClusterError
 
 
 @frozen
@@ -33,6 +35,7 @@ class Planned:
         requested: whether the cluster has asked its resource manager for it.
         failed: whether its start has failed.
         ended: whether it has closed.
+        process: what has been started for it, where the cluster shows it.
     """
 
     key: str
@@ -41,6 +44,15 @@ class Planned:
     requested: bool
     failed: bool = False
     ended: bool = False
+    process: Any = None
+
+    @property
+    def tells(self) -> bool:
+        """Whether it closes by itself when its workers do, and then shows that it has ended.
+
+        What stands for a job or a pod elsewhere does not: it is ended by the cluster.
+        """
+        return not isinstance(self.process, ProcessInterface)
 
 
 class Plan(Protocol):
@@ -80,22 +92,24 @@ class SpecPlan:
     """A ``SpecCluster``: a specification of every entry, whose ``group`` names the workers of one that has several."""
 
     cluster: Any
+    group: tuple[str, ...] = field(default=Factory(lambda self: group_of(self.cluster), takes_self=True))
     _failed: weakref.WeakSet[Any] = field(factory=weakref.WeakSet[Any])
 
     @property
     def unit_size(self) -> int:
-        spec: Mapping[str, Any] = self.cluster.new_spec or {}
-        return len(spec.get("group", ("",))) or 1
+        return len(self.group)
 
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:  # noqa: ARG002 - the specification tells
         workers: Mapping[Any, Any] = self.cluster.workers
         plan: list[Planned] = []
         for name, entry in self.cluster.worker_spec.items():
-            names = tuple(WorkerName(f"{name}{suffix}") for suffix in entry.get("group", ("",)))
+            group = self.group if entry is self.cluster.new_spec else entry.get("group", ("",))
+            names = tuple(WorkerName(f"{name}{suffix}") for suffix in group)
             worker = workers.get(name)
             status = getattr(worker, "status", None)
             failed = status == Status.failed or worker in self._failed
-            plan.append(Planned(str(name), name, names, name in workers, failed, status == Status.closed))
+            ended = status == Status.closed
+            plan.append(Planned(str(name), name, names, name in workers, failed, ended, worker))
         return plan
 
     def grow(self, n: int) -> Any:
@@ -105,15 +119,28 @@ class SpecPlan:
         (dask/distributed#5919), and what ``scale`` counts, entries or their workers, differs from class to class.
         A class with a ``scale`` of its own, one worker an entry, is asked by that.
         """
+        if not self.cluster.new_spec:
+            raise ClusterError("the cluster has no specification of new workers, so that it can only shrink")
         spec: dict[Any, Any] = self.cluster.worker_spec
         own_scale = type(self.cluster).scale is not SpecCluster.scale
         if own_scale and self.unit_size == 1:
             return self._asked_for(self.cluster.scale(len(spec) + n))
+        fresh = self._write(n)
+        return asyncio.gather(*[self._begin(name, spec[name]) for name in fresh])
+
+    def _write(self, n: int) -> list[Any]:
+        """New entries in the specification; returns their names."""
+        spec: dict[Any, Any] = self.cluster.worker_spec
+        # Who is being closed has been taken out of the specification but still has its name: a new one of the same
+        # name would be forgotten when the old one has closed.
+        closing = {name: None for name in self.cluster.workers if name not in spec}
+        spec.update(closing)
         before = set(spec)
         while len(spec) < len(before) + n:
             spec.update(self.cluster.new_worker_spec())
-        starting = [self._begin(name, spec[name]) for name in spec if name not in before]
-        return asyncio.gather(*starting)
+        for name in closing:
+            del spec[name]
+        return [name for name in spec if name not in before]
 
     async def _asked_for(self, answer: Any) -> None:
         if inspect.isawaitable(answer):
@@ -132,14 +159,19 @@ class SpecPlan:
         worker._cluster = weakref.ref(cluster)  # noqa: SLF001 - as SpecCluster does for those that it starts
         cluster._created.add(worker)  # noqa: SLF001 - who closes the cluster closes these
         cluster.workers[name] = worker
-        return asyncio.ensure_future(self._start(worker))
+        return asyncio.ensure_future(self._start(name, worker))
 
-    async def _start(self, worker: Awaitable[Any]) -> None:
+    async def _start(self, name: Any, worker: Any) -> None:
         try:
             await worker
         except Exception:
             self._failed.add(worker)  # not all kinds of workers tell by their status
+            if getattr(worker, "status", None) == Status.created:
+                worker.status = Status.failed  # or the cluster starts it again, unasked, and cannot be closed
             raise
+        if self.cluster.workers.get(name) is not worker:
+            # Closed while it was being submitted: a batch job has no number before that, and is not cancelled.
+            await worker.close()
 
 
 @frozen

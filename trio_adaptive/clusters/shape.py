@@ -31,10 +31,20 @@ def shape_of(cluster: Any) -> Shape:
     spec: Any = getattr(cluster, "new_spec", None)
     if not isinstance(spec, dict):
         return Shape()
-    group = len(spec.get("group", ("",))) or 1  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - a user's dictionary
     # Whatever their names say: a specification describes what is started as one, and they read it there.
     cores = _asked(getattr(cluster, "_threads_per_worker", None))
-    return Shape(group, cores, _asked(getattr(cluster, "_memory_per_worker", None)))
+    return Shape(len(group_of(cluster)), cores, _asked(getattr(cluster, "_memory_per_worker", None)))
+
+
+def group_of(cluster: Any) -> tuple[str, ...]:
+    """What is added to a unit's name for each of its workers, for units that the cluster would start now."""
+    spec: Any = getattr(cluster, "new_spec", None) or {}
+    if group := spec.get("group"):
+        return tuple(group)
+    # dask-jobqueue tells the group only where ``processes`` was given, but by default cuts a large job up as well.
+    job = getattr(cluster, "_dummy_job", None)
+    processes = getattr(job, "worker_processes", 1)
+    return tuple(f"-{i}" for i in range(processes)) if processes > 1 else ("",)
 
 
 def _asked(method: Callable[[], float] | None) -> float | None:

@@ -11,11 +11,12 @@ upstream would call it.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import math
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -37,6 +38,9 @@ StateName = Literal["starting", "running", "stopped", "inactive"]
 PER_CALL = frozenset(OPTIONS) - {"worker_key"}
 """Options that one call of ``cluster.adapt`` is about. ``Cluster.adapt`` lets all options stick to the cluster, where a
 later call finds them (dask/distributed#8807); a ``worker_key`` may be a cluster class's own, and stays."""
+
+SCHEDULER_OPTIONS = frozenset({"memory_ratio", "n", "key", "attribute", "target"})
+"""What ``Scheduler.workers_to_close`` takes."""
 
 ACTING = ("plan", "requested", "observed", "scale_up", "scale_down", "recommendations")
 """Methods and properties that go round the engine's own dealings with the cluster where a subclass overrides them."""
@@ -82,18 +86,30 @@ class Adaptive(distributed.deploy.Adaptive):  # type: ignore[misc]  # it tells m
     periodic_callback: Any = None
     cluster: Any = None
 
-    def __init__(self, cluster: Any = None, interval: Any = None, **options: Any) -> None:
+    def __init__(  # noqa: PLR0917 - the order is upstream's
+        self,
+        cluster: Any = None,
+        interval: Any = None,
+        minimum: int | None = None,
+        maximum: float | None = None,
+        wait_count: int | None = None,
+        target_duration: Any = None,
+        worker_key: Callable[[Any], Hashable] | None = None,
+        **options: Any,
+    ) -> None:
         # Upstream's own constructor is not called: it would start upstream's loop.
         _unstick(cluster)
         never = interval in {0, "0", "0s"}
         periodic = cluster is not None and not never
-        own = {name: value for name, value in options.items() if name.replace("-", "_") in OPTIONS}
-        passed_on = {name: value for name, value in options.items() if name not in own}
+        own = {name: options.pop(name) for name in list(options) if name.replace("-", "_") in OPTIONS}
+        own |= {"minimum": minimum, "maximum": maximum, "wait_count": wait_count}
+        own |= {"target_duration": target_duration, "worker_key": worker_key}
+        _warn_of_misspelt(options)
         self._settings = _settings(own, None if never else interval, by_hand=not periodic)
         if cluster is not None:
             self._settings = in_workers(self._settings, cluster)
         self.cluster = cluster
-        self._workers_to_close_kwargs = passed_on
+        self._workers_to_close_kwargs = options
         self._verdicts = Verdicts(self._settings)
         self.engine = self._make_engine(cluster)
         if periodic:
@@ -262,6 +278,13 @@ def _settings(own: Mapping[str, Any], interval: Any, *, by_hand: bool) -> Settin
     if by_hand:  # steps are as far apart as whoever makes them likes
         options.setdefault("idle_timeout", 0)
     return load_settings(options)
+
+
+def _warn_of_misspelt(options: Iterable[str]) -> None:
+    for name in options:
+        near = difflib.get_close_matches(name, OPTIONS, n=1)
+        if near and name not in SCHEDULER_OPTIONS:
+            logger.warning("%r is passed on to Scheduler.workers_to_close; did you mean %r?", name, near[0])
 
 
 def _unstick(cluster: Any) -> None:

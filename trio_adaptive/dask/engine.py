@@ -45,6 +45,9 @@ class Engine(Adaptive):
         options: passed on to ``Scheduler.workers_to_close``.
     """
 
+    # Upstream adapts what can only shrink as well: a SpecCluster with a list of workers and no word on further ones.
+    _must_grow = False
+
     def __init__(
         self,
         cluster: Any,

@@ -39,13 +39,17 @@ CONFIRM: Final = 0.5
 _stimuli = itertools.count()
 
 
-async def drain(link: SchedulerLink, addresses: Sequence[str], committed: Callable[[], None]) -> None:
+async def drain(
+    link: SchedulerLink, addresses: Sequence[str], committed: Callable[[], None], *, close: bool = True
+) -> None:
     """Let the workers at these addresses, one unit's, finish and leave; returns when the scheduler has let go.
 
     Args:
         link: to their scheduler.
         addresses: the workers, which are fenced and finish together.
         committed: called when the retirement is asked for: cancelling no longer brings the workers back.
+        close: whether the scheduler closes them. Otherwise they stay, empty and without new tasks, for the resource
+            manager to end: where it starts again what has ended by itself, they must not end first.
 
     Raises:
         DrainRefused: the scheduler kept a worker, which is back in service.
@@ -56,20 +60,20 @@ async def drain(link: SchedulerLink, addresses: Sequence[str], committed: Callab
         await _finish(link, addresses)
         committed()
         asked = True
-        await _retire(link, addresses)
+        await _retire(link, addresses, close=close)
     except DrainRefused:
         raise
     except BaseException:
         # The scheduler goes on with a retirement that nobody waits for any more, and may refuse it in the end: asking
         # once more is how to learn that, and harmless to workers that have gone.
-        end = _retire(link, addresses) if asked else set_status(link, addresses, "running")
+        end = _retire(link, addresses, close=close) if asked else set_status(link, addresses, "running")
         with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
             await end
         raise
 
 
-async def _retire(link: SchedulerLink, addresses: Sequence[str]) -> None:
-    retired = await link.retire(addresses, close=True)
+async def _retire(link: SchedulerLink, addresses: Sequence[str], *, close: bool) -> None:
+    retired = await link.retire(addresses, close=close)
     refused = [address for address in addresses if address not in retired]
     if refused:
         await _after_refusal(link, refused)

@@ -7,7 +7,7 @@ caller's: every method may be cancelled at any checkpoint.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from distributed.core import rpc
 from distributed.protocol import pickle
 
 from trio_adaptive.dask.loops import CANCEL_GRACE, LoopCaller, asyncio_loop
-from trio_adaptive.decision.model import Load, WorkerName
+from trio_adaptive.decision.model import Load, Memory, WorkerName
 from trio_adaptive.errors import CallTimedOut, ClusterError, SchedulerUnreachable
 
 
@@ -32,6 +32,8 @@ class WorkerInfo:
         nthreads: tasks it can run at once.
         status: Dask's word: running, paused, closing_gracefully...
         executing: tasks that it was executing at its last heartbeat.
+        stored: bytes of results that it kept then, in memory and on disk.
+        memory_limit: bytes that it may use; 0 for no limit.
     """
 
     name: WorkerName
@@ -39,6 +41,8 @@ class WorkerInfo:
     nthreads: int
     status: str
     executing: int
+    stored: int = 0
+    memory_limit: int = 0
 
 
 class SchedulerLink:
@@ -104,7 +108,7 @@ class SchedulerLink:
             wanted, states = await self.caller.call(both)
         processing = sum(prefix.get("processing", 0) for prefix in states.values())
         why = f"the scheduler asks for it, to have the work done in {target_duration:g} s"
-        return Load(int(wanted), why, processing)
+        return Load(int(wanted), why, processing, _memory((await self.roster()).values()))
 
     async def suggest(self, target: int, options: Mapping[str, Any]) -> list[WorkerName]:
         """The scheduler's ``workers_to_close``, best candidate first.
@@ -146,7 +150,14 @@ def _worker_info(address: str, info: Mapping[str, Any]) -> WorkerInfo:
     tasks: Mapping[str, Any] = metrics.get("task_counts") or {}
     executing = int(tasks.get("executing", metrics.get("executing", 0))) + int(tasks.get("long-running", 0))
     name = WorkerName(str(info["name"]))
-    return WorkerInfo(name, address, int(info["nthreads"]), str(info.get("status", "running")), executing)
+    stored = int(metrics.get("managed_bytes", 0))
+    status, limit = str(info.get("status", "running")), int(info.get("memory_limit") or 0)
+    return WorkerInfo(name, address, int(info["nthreads"]), status, executing, stored, limit)
+
+
+def _memory(workers: Collection[WorkerInfo]) -> Memory:
+    threads, used = sum(w.nthreads for w in workers), sum(w.stored for w in workers)
+    return Memory(len(workers), threads, used, sum(w.memory_limit for w in workers))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ shape this file:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -55,7 +56,8 @@ class LoopCaller:
             RuntimeError: the loop is closed.
         """
         errand = _Errand(self._loop, factory, home_post())
-        self._loop.call_soon_threadsafe(errand.start)
+        # In a context of its own: ours says that trio runs here, and a library that asks would believe it.
+        self._loop.call_soon_threadsafe(errand.start, context=contextvars.Context())
         try:
             await errand.done.wait()
         except BaseException:

@@ -61,6 +61,23 @@ Cause: TypeAlias = Literal["interval", "wake-up"]
 
 
 @frozen
+class Memory:
+    """The memory of all registered workers together, as they told it last.
+
+    Attributes:
+        workers: how many there are.
+        threads: tasks that they can run at once.
+        used: bytes of results that they keep, in memory and on disk.
+        limit: bytes that they may use.
+    """
+
+    workers: int
+    threads: int
+    used: int
+    limit: int
+
+
+@frozen
 class Load:
     """What the scheduler says about the work.
 
@@ -68,11 +85,13 @@ class Load:
         target: how many workers (not units) the load source asks for, before any limit.
         why: the source of that number, in words.
         processing: tasks that the workers have now, executing or next in line; None where nobody says.
+        memory: what the workers have of it; None where nobody says.
     """
 
     target: int
     why: str = "the scheduler's adaptive_target"
     processing: int | None = None
+    memory: Memory | None = None
 
 
 @frozen

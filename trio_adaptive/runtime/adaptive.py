@@ -52,11 +52,15 @@ class Adaptive:
         ConfigurationError: naming every mistake in the options at once.
     """
 
+    _must_grow = True
+
     def __init__(self, cluster: Any, *, settings: Settings | None = None, **options: Any) -> None:
         self.cluster = cluster
         self._scheduler_options = {k: options.pop(k) for k in SCHEDULER_OPTIONS & options.keys()}
         needs_target = type(self).target is Adaptive.target
-        self.settings = checked(cluster, settings, options, needs_target=needs_target)
+        self.settings = checked(
+            cluster, settings, options, needs_target=needs_target, must_grow=self._must_grow
+        )
         self._life = self._new_life()
 
     # What may be overridden

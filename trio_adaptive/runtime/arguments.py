@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from trio_adaptive.clusters import check_scalable
+from trio_adaptive.clusters import check_scalable, check_sendable
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.decision.model import Direction
 from trio_adaptive.decision.state import State
@@ -15,7 +15,12 @@ from trio_adaptive.runtime.bounds import in_workers
 
 
 def checked(
-    cluster: object, settings: Settings | None, options: Mapping[str, object], *, needs_target: bool
+    cluster: object,
+    settings: Settings | None,
+    options: Mapping[str, object],
+    *,
+    needs_target: bool,
+    must_grow: bool = True,
 ) -> Settings:
     """The settings for a cluster, from either of the two ways in which they can be given.
 
@@ -25,11 +30,12 @@ def checked(
     mistakes: list[Mistake] = []
     given: Settings | None = None
     try:
-        check_scalable(cluster, needs_target=needs_target)
+        check_scalable(cluster, needs_target=needs_target, must_grow=must_grow)
     except ConfigurationError as error:
         mistakes += error.mistakes
     try:
         given = _given_settings(settings, options)
+        check_sendable(cluster, given.worker_key)
     except ConfigurationError as error:
         mistakes += error.mistakes
     if mistakes or given is None:

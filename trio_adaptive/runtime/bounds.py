@@ -9,7 +9,7 @@ from attrs import evolve
 
 from trio_adaptive.clusters.shape import Shape, shape_of
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.state import State, units_for
+from trio_adaptive.decision.state import units_for
 from trio_adaptive.errors import ConfigurationError, Mistake
 
 RESOURCES = {"cores": "cores", "memory": "bytes of memory"}
@@ -58,10 +58,7 @@ def _tightened(
 
 def _check_units(settings: Settings, shape: Shape) -> None:
     size = shape.unit_size or 1
-    state = State(minimum=settings.minimum, maximum=settings.maximum)
-    if units_for(state.minimum, size) <= (
-        state.maximum // size if math.isfinite(state.maximum) else math.inf
-    ):
+    if settings.maximum == math.inf or units_for(settings.minimum, size) <= settings.maximum // size:
         return
     bounds = f"{settings.minimum} to {settings.maximum:g} workers"
     unit = "" if size == 1 else f", and workers come {size} at a time"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
 
 import trio
 
@@ -56,3 +57,20 @@ def from_terminal(number: signal.Signals) -> bool:
     except OSError:  # no terminal
         return False
     return number == signal.SIGINT and foreground
+
+
+@contextmanager
+def fatal_interrupts() -> Generator[None]:
+    """Let Ctrl-C end the process at once, for as long as there is nothing to take down.
+
+    Otherwise it is a KeyboardInterrupt, which Python throws away where it happens to hit the end of an import.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # somebody else has decided what it means, such as a shell that has us in the background
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

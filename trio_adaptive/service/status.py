@@ -65,9 +65,10 @@ def status_text(scaler: Adaptive) -> Text:
 def set_up_logging(*, live: bool, verbose: bool, quiet: bool) -> None:
     """Our own log lines go to stderr; distributed speaks up only when something is wrong."""
     level = logging.DEBUG if verbose else logging.WARNING if live or quiet else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     for name, least in (("trio_adaptive", level), ("distributed", logging.ERROR)):
+        # One for each: a cluster object of distributed's silences the handlers of its own log.
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
         log = logging.getLogger(name)
         log.handlers[:] = [handler]
         log.setLevel(least)

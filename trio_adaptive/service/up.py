@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 import trio
 
-from trio_adaptive.service.elastic import Elastic, Plan, elastic
+from trio_adaptive.service.elastic import Elastic
 from trio_adaptive.service.signals import Signals
 from trio_adaptive.service.status import watched
 
 
-async def up(plan: Plan, *, live: bool) -> int:
-    """Serve until a signal comes; returns the exit code 0, since ending is what it was asked for."""
+async def up(opening: AbstractAsyncContextManager[Elastic], *, live: bool) -> int:
+    """Serve until a signal comes.
+
+    Args:
+        opening: brings the cluster up, and takes it down again.
+        live: draw a status line.
+
+    Returns:
+        The exit code 0, since ending is what it was asked for.
+    """
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as serving:
             signals = Signals(serving)
             await nursery.start(signals.watch)
-            async with elastic(plan) as cluster:
+            async with opening as cluster:
                 signals.pids = cluster.pids
                 _greet(cluster)
                 async with watched(cluster.scaler, live=live):
@@ -25,7 +35,9 @@ async def up(plan: Plan, *, live: bool) -> int:
 
 
 def _greet(cluster: Elastic) -> None:
-    print(f"Scheduler  {cluster.address}")
+    if cluster.address:
+        print(f"Scheduler  {cluster.address}")
     if cluster.dashboard:
         print(f"Dashboard  {cluster.dashboard}")
-    print(f"Connect    Client({cluster.address!r}); Ctrl-C ends the cluster", flush=True)
+    how = f"Client({cluster.address!r})" if cluster.address else "nowhere: it has no scheduler"
+    print(f"Connect    {how}; Ctrl-C ends the cluster", flush=True)

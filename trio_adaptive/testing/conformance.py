@@ -112,7 +112,7 @@ class _Subject:
         fresh = self.names(n)
         self.doing = "launch()"
         await self.port.launch(fresh)
-        await self.until(lambda units: _all(units, fresh, "registered"), f"{n} units to register")
+        await self.until(lambda units: _complete(units, fresh), f"all workers of {n} units to register")
         return fresh
 
     async def drain(self, unit: UnitId) -> None:
@@ -143,6 +143,10 @@ def _must(condition: object, what: str) -> None:
 
 def _all(units: dict[UnitId, Unit], names: Iterable[UnitId], state: UnitState) -> bool:
     return all(name in units and units[name].state == state for name in names)
+
+
+def _complete(units: dict[UnitId, Unit], names: Sequence[UnitId]) -> bool:
+    return _all(units, names, "registered") and all(len(units[n].workers) >= units[n].size for n in names)
 
 
 def _list(units: Iterable[object]) -> str:
