@@ -145,3 +145,15 @@ def test_a_lower_maximum_runs_no_task_twice(counting):
     assert answers == [f"k{i}" for i in range(60)]
     assert set(counting.executions.values()) == {1}
     assert len(counting.executions) == 60
+
+
+@in_loop
+async def test_bounds_that_are_changed_one_after_the_other_both_count():
+    async with local_cluster() as cluster:
+        scaler = adapt(cluster, minimum=3, maximum=3, interval="20ms")
+        await until(lambda: len(cluster.scheduler.workers) == 3)
+        scaler.minimum = 1
+        scaler.maximum = 2  # before the scaling loop has heard of the other one
+        assert (scaler.minimum, scaler.maximum) == (1, 2)
+        await until(lambda: scaler.statistics().maximum == 2)
+        assert scaler.statistics().minimum == 1

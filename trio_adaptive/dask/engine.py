@@ -80,12 +80,12 @@ class Engine(Adaptive):
 
     def preset_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
         """Change the bounds of an engine that is stepped by hand."""
-        self._life.preset(SetLimits(0.0, *limits(self._life.state, minimum, maximum)))
+        self._life.preset(SetLimits(0.0, *limits(self._life.bounds, minimum, maximum)))
 
     @property
     def limits(self) -> tuple[int, float]:
         """Minimum and maximum, in workers."""
-        return self._life.state.minimum, self._life.state.maximum
+        return self._life.bounds
 
     @property
     def upstream_log(self) -> deque[tuple[float, dict[str, Any]]]:
