@@ -7,52 +7,18 @@ import gc
 import logging
 import math
 import time
-from contextlib import asynccontextmanager
 
 import dask
 import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Status, Worker
 from distributed.utils_test import captured_logger
+from dropin_kit import adapt, in_loop, local_cluster, slow, until
 
 from trio_adaptive import ConfigurationError
 from trio_adaptive.dask import Adaptive
 
 LOGGER = "distributed.deploy.adaptive"
 pytestmark = pytest.mark.integration
-
-
-@asynccontextmanager
-async def local_cluster(**options):
-    """A cluster without workers, in this loop and this process."""
-    usual = {"n_workers": 0, "processes": False, "threads_per_worker": 1, "dashboard_address": ":0"}
-    async with LocalCluster(asynchronous=True, silence_logs=False, **{**usual, **options}) as cluster:
-        yield cluster
-
-
-async def until(condition, seconds=20.0):
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def in_loop(test):
-    """Run a test in an asyncio loop of its own."""
-
-    def run():
-        asyncio.run(test())
-
-    run.__name__ = test.__name__
-    run.__doc__ = test.__doc__
-    return run
-
-
-def adapt(cluster, **options):
-    return cluster.adapt(Adaptive=Adaptive, **options)
-
-
-def slow(x, delay=0.1):
-    time.sleep(delay)
-    return x + 1
 
 
 class ByHand(Adaptive):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import anyio
@@ -60,12 +60,12 @@ class DaskCluster(LinkedCluster):
         return self._wants.unit_size
 
     async def target(self, target_duration: float) -> Load:
-        self._check_open()  # a scheduler that has been closed is no more than unreachable
-        return await super().target(target_duration)
+        with self._closed_or_else():
+            return await super().target(target_duration)
 
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
-        self._check_open()
-        roster = await self._link.roster(refresh=refresh)
+        with self._closed_or_else():
+            roster = await self._link.roster(refresh=refresh)
         self._registered = frozenset(roster)
         plan = await self._on_loop("its plan", self._plan)
         units = [self._unit(planned, roster) for planned in plan]
@@ -209,6 +209,16 @@ class DaskCluster(LinkedCluster):
         self._check_open()
         with foreign_errors(f"{what} of {self.name}"):
             await self._link.caller.call(function)
+
+    @contextmanager
+    def _closed_or_else(self) -> Generator[None]:
+        """Ask an open cluster's scheduler only; one that falls silent because the cluster closes is no news."""
+        self._check_open()
+        try:
+            yield
+        except ClusterError:
+            self._check_open()
+            raise
 
     def _check_open(self) -> None:
         # Before calling on its loop, which ends with it.

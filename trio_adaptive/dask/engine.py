@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
+from attrs import evolve
 
 from trio_adaptive.clusters.dask import open_dask_cluster
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
 from trio_adaptive.dask.loops import LoopCaller
 from trio_adaptive.decision.model import Load, SetLimits, WorkerName
+from trio_adaptive.decision.state import LEAVING
 from trio_adaptive.errors import ClusterClosed
 from trio_adaptive.runtime.adaptive import Adaptive
 from trio_adaptive.runtime.arguments import limits
@@ -60,6 +62,8 @@ class Engine(Adaptive):
         self._base = base
         self._named: list[WorkerName] = []
         self.stepping = False
+        if self._overridden(owner(), "recommendations"):  # the patience is in the verdict
+            settings = evolve(settings, wait_count=1, idle_timeout=0.0)
         super().__init__(cluster, settings=settings)
         self._scheduler_options = dict(options)
 
@@ -80,12 +84,12 @@ class Engine(Adaptive):
 
     def preset_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
         """Change the bounds of an engine that is stepped by hand."""
-        self._life.preset(SetLimits(0.0, *limits(self._life.state, minimum, maximum)))
+        self._life.preset(SetLimits(0.0, *limits(self._life.bounds, minimum, maximum)))
 
     @property
     def limits(self) -> tuple[int, float]:
         """Minimum and maximum, in workers."""
-        return self._life.state.minimum, self._life.state.maximum
+        return self._life.bounds
 
     @property
     def upstream_log(self) -> deque[tuple[float, dict[str, Any]]]:
@@ -147,10 +151,16 @@ class Engine(Adaptive):
     async def _recommended(self, owner: Any) -> Load:
         target = await self._asked(owner, "safe_target")
         verdict = await self._asked(owner, "recommendations", target)
-        plan = len(owner.plan)
-        self._named = [WorkerName(str(name)) for name in verdict.get("workers", ())]
-        size = int(verdict["n"]) if verdict["status"] == "up" else plan - len(self._named)
+        leaving = self._leaving()  # they count as gone: a verdict of "same" does not call them back
+        staying = [name for name in map(str, owner.plan) if name not in leaving]
+        self._named = [WorkerName(name) for name in map(str, verdict.get("workers", ())) if name in staying]
+        size = int(verdict["n"]) if verdict["status"] == "up" else len(staying) - len(self._named)
         return Load(size, f"recommendations() of {type(owner).__name__}")
+
+    def _leaving(self) -> set[WorkerName]:
+        units = () if self.sample is None else self.sample.units
+        gone = {unit for unit, flight in self._life.state.flights.items() if flight.kind in LEAVING}
+        return {worker for unit in units if unit.id in gone for worker in unit.workers}
 
     async def _suggest(self, target: int) -> Sequence[WorkerName]:
         owner = self._alive()

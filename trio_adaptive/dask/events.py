@@ -65,7 +65,7 @@ async def watch_scheduler(link: SchedulerLink, wake: Callable[[], None]) -> None
 async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
     """Subscribe and read until the stream ends. Lives on the asyncio loop."""
     client = f"trio-adaptive-{uuid.uuid4().hex}"
-    comm = await connect(link.address, **link.connection_args)
+    comm = await _connect(link)
     try:
         await comm.write({"op": "register-client", "client": client, "reply": False, "versions": {}})
         await comm.read()
@@ -82,6 +82,23 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
                 await asyncio.wait_for(_unsubscribe(comm, client, reading), LEAVE_TIMEOUT)
     finally:
         comm.abort()
+
+
+async def _connect(link: SchedulerLink) -> Any:
+    """Connect, to the end even where that is called off meanwhile: a listener forgets to close what is half made."""
+    connecting = asyncio.ensure_future(connect(link.address, **link.connection_args))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        connecting.add_done_callback(_hang_up)
+        await asyncio.wait({connecting}, timeout=LEAVE_TIMEOUT)
+        connecting.cancel()
+        raise
+
+
+def _hang_up(connecting: asyncio.Future[Any]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().abort()
 
 
 def _mark_seen(reading: asyncio.Future[None]) -> None:

@@ -32,7 +32,7 @@ from trio_adaptive.decision.model import (
     UnitId,
     WorkerName,
 )
-from trio_adaptive.errors import ClusterError, DrainRefused
+from trio_adaptive.errors import ClusterClosed, ClusterError, DrainRefused
 
 Suggester: TypeAlias = Callable[[int], Awaitable[Sequence[WorkerName]]]
 
@@ -62,6 +62,7 @@ class Actions:
         settings: the deadlines.
         inbox: where outcomes go; has room for all of them, so that no action waits for the loop.
         tasks: where the children live.
+        closed: whether one of them has found the cluster closed.
     """
 
     cluster: Cluster
@@ -69,6 +70,7 @@ class Actions:
     settings: Settings
     inbox: MemoryObjectSendStream[Event]
     tasks: TaskGroup
+    closed: bool = field(default=False, init=False)
     _flights: set[_Flight] = field(factory=set)
     _drains: dict[UnitId, _Flight] = field(factory=dict)
     _questions: set[anyio.CancelScope] = field(factory=set)
@@ -171,6 +173,7 @@ class Actions:
         except DrainRefused as error:
             return "refused", str(error)
         except ClusterError as error:
+            self.closed |= isinstance(error, ClusterClosed)
             return "failed", str(error)
         if flight.recalled:
             return "recalled", "back in service before it had left"
@@ -187,6 +190,7 @@ class Actions:
                 workers = tuple(await self.suggest(target))
                 error = ""
         except ClusterError as failure:
+            self.closed |= isinstance(failure, ClusterClosed)
             error = str(failure)
         finally:
             self._questions.discard(scope)

@@ -121,7 +121,7 @@ class Adaptive:
         Raises:
             ConfigurationError: they contradict each other or are no numbers of workers.
         """
-        low, high = limits(self._life.state, minimum, maximum)
+        low, high = limits(self._life.bounds, minimum, maximum)
         self._life.command(SetLimits(self._life.now(), low, high))
 
     # What can be seen

@@ -8,7 +8,6 @@ from typing import Any, get_args
 from trio_adaptive.clusters import check_scalable, check_sendable
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.decision.model import Direction
-from trio_adaptive.decision.state import State
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.runtime.bounds import in_workers
@@ -79,12 +78,12 @@ def one_direction(given: str) -> Direction:
     raise ConfigurationError([Mistake("direction", f"is {given!r}", allowed)])
 
 
-def limits(state: State, minimum: int | None, maximum: float | None) -> tuple[int, float]:
+def limits(bounds: tuple[int, float], minimum: int | None, maximum: float | None) -> tuple[int, float]:
     """The bounds after a change; None leaves one as it is."""
     settings = load_settings(
         {
-            "minimum": state.minimum if minimum is None else minimum,
-            "maximum": state.maximum if maximum is None else maximum,
+            "minimum": bounds[0] if minimum is None else minimum,
+            "maximum": bounds[1] if maximum is None else maximum,
         }
     )
     return settings.minimum, settings.maximum

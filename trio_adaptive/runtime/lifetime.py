@@ -20,7 +20,7 @@ from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.model import Command, Event, Record, Sample
+from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
@@ -40,6 +40,7 @@ class Lifetime:
         history: its records.
         ledger: its cost.
         sample: the latest look at the cluster.
+        bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
         stopped: set when nothing of it is left.
     """
@@ -51,6 +52,7 @@ class Lifetime:
         self.history = History(settings.log_length)
         self.ledger = Ledger()
         self.sample: Sample | None = None
+        self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
         self.stopped = anyio.Event()
         self._cluster = cluster
@@ -86,12 +88,22 @@ class Lifetime:
 
     def preset(self, command: Command) -> None:
         """Obey a command before the beginning."""
+        self._note(command)
         self._state = obey(self._state, command)
 
     def command(self, command: Command) -> None:
         """Hand a command to the scaling loop; returns at once."""
         if self._inbox is not None:
+            self._note(command)
             self._inbox.send_nowait(command)
+
+    def _note(self, command: Command) -> None:
+        if isinstance(command, SetLimits):
+            low, high = self.bounds
+            self.bounds = (
+                low if command.minimum is None else command.minimum,
+                high if command.maximum is None else command.maximum,
+            )
 
     def stop(self, reason: str) -> None:
         """Ask for the end; returns at once, and may be repeated."""

@@ -74,7 +74,7 @@ class Scaler:
         for action in actions:
             self.actions.start(action)
         if self.state.failures > failures:
-            self.tell(logging.WARNING, _launch_failed(self.state, record))
+            self.tell(self._trouble, _launch_failed(self.state, record))
         match event:
             case Sampled():
                 self.seen(event.sample)
@@ -85,7 +85,7 @@ class Scaler:
                 self.wake()
             case Suggested():
                 if event.workers is None:
-                    self.tell(logging.WARNING, f"No suggestion, so nobody leaves: {event.error}")
+                    self.tell(self._trouble, f"No suggestion, so nobody leaves: {event.error}")
             case _:  # a command: let it show at once
                 self.wake()
         self.publish(record)
@@ -93,11 +93,14 @@ class Scaler:
     def _tell_of(self, outcome: Outcome) -> None:
         units = ", ".join(outcome.units)
         if outcome.action != "launch" and outcome.result in {"failed", "timed out"}:
-            # What was called off because adapting ends is no trouble.
-            level = logging.INFO if self.state.stopping else logging.WARNING
-            self.tell(level, f"The {outcome.action} of {units} {outcome.result}: {outcome.detail}")
+            self.tell(self._trouble, f"The {outcome.action} of {units} {outcome.result}: {outcome.detail}")
         elif outcome.action == "drain" and outcome.result == "refused":
             self.tell(logging.INFO, f"The drain of {units} was refused: {outcome.detail}")
+
+    @property
+    def _trouble(self) -> int:
+        # What was called off because adapting ends, or ended with the cluster, is no trouble.
+        return logging.INFO if self.state.stopping or self.actions.closed else logging.WARNING
 
 
 def _launch_failed(state: State, record: Record) -> str:
