@@ -120,13 +120,13 @@ async def test_closing_under_a_launch_is_no_trouble():
 # Clusters of other kinds
 
 
-class Spawning(Cluster):
-    """Of `Cluster` alone: workers that are kept in a dictionary, as batch systems' older classes do."""
+class Counted(Cluster):
+    """Of `Cluster` alone: it starts and closes workers, and tells of none of them."""
 
     def __init__(self, scheduler):
         super().__init__(asynchronous=True)
         self._scheduler = scheduler
-        self.workers = {}
+        self.own = {}
 
     async def start(self):
         self.scheduler_comm = self._scheduler.scheduler_comm
@@ -139,34 +139,42 @@ class Spawning(Cluster):
 
     async def scale(self, n):
         for number in range(100):
-            if len(self.workers) >= n:
+            if len(self.own) >= n:
                 return
-            if (name := f"own-{number}") not in self.workers:
-                self.workers[name] = await Worker(self.scheduler_address, name=name, nthreads=1)
+            if (name := f"own-{number}") not in self.own:
+                self.own[name] = await Worker(self.scheduler_address, name=name, nthreads=1)
 
     async def scale_down(self, names):
         for name in names:
-            await self.workers.pop(name).close()
+            await self.own.pop(name).close()
+
+
+class Named(Counted):
+    """With sets of names, as batch systems' older classes have."""
 
     @property
     def plan(self):
-        return set(self.workers)
+        return set(self.own)
 
     requested = observed = plan
 
 
-@in_loop
-async def test_a_cluster_class_of_ones_own():
+@pytest.mark.parametrize("kind", [Named, Counted])
+def test_a_cluster_class_of_ones_own(kind):
+    asyncio.run(asyncio.wait_for(adapts_and_ends(kind), 30))
+
+
+async def adapts_and_ends(kind):
     async with local_cluster() as outer:
-        cluster = await Spawning(outer).start()
+        cluster = await kind(outer).start()
         try:
             async with Client(cluster.scheduler_address, asynchronous=True) as client:
                 adaptive = adapt(cluster, Adaptive, maximum=3, interval="20ms", wait_count=2)
                 futures = client.map(slow, range(100), delay=0.05)
-                await until(lambda: len(cluster.workers) == 3)
+                await until(lambda: len(cluster.own) == 3)
                 assert sum(await client.gather(futures)) == 5050
                 del futures
-                await until(lambda: not cluster.workers)
+                await until(lambda: not cluster.own)
                 assert {name for _, e in adaptive.log for name in e.get("workers", ())} >= {"own-0"}
         finally:
             await cluster.close()

@@ -16,7 +16,6 @@ from gallery_scenes import a_dask_scene, observed, outcomes, until_so
 from real_dask import LIMIT
 
 from trio_adaptive import adaptive
-from trio_adaptive.clusters import dask
 from trio_adaptive.clusters.template import worker_command
 from trio_adaptive.testing import check_cluster
 
@@ -98,9 +97,7 @@ async def test_it_is_adapted_and_every_task_runs_once(kind, counting):
 
 
 @pytest.mark.parametrize("kind", [OnItsLoop, Processes])
-async def test_it_keeps_the_rules_of_an_adapter(kind, monkeypatch):
-    monkeypatch.setattr(dask, "CLOSING", 0.1)  # nobody looks meanwhile, and so nobody sees that it has ended
-
+async def test_it_keeps_the_rules_of_an_adapter(kind):
     @asynccontextmanager
     async def opening():
         cluster = await anyio.to_thread.run_sync(kind)

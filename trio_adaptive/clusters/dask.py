@@ -33,8 +33,7 @@ POLL: Final = 0.02
 """Time between two looks at a unit that is closing, in seconds."""
 
 CLOSING: Final = 4.0
-"""How long a retired unit may take to close by itself, in seconds; a nanny takes two. One that does not tell when it has
-closed is given all of it."""
+"""How long a retired unit may take to close by itself, in seconds; a nanny takes two. Only who tells is waited for."""
 
 
 class DaskCluster(LinkedCluster):

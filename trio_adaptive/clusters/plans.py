@@ -50,9 +50,9 @@ class Planned:
     def tells(self) -> bool:
         """Whether it closes by itself when its workers do, and then shows that it has ended.
 
-        What stands for a job or a pod elsewhere does not: it is ended by the cluster.
+        What stands for a job or a pod elsewhere does not, and who shows nothing cannot: these are ended by the cluster.
         """
-        return not isinstance(self.process, ProcessInterface)
+        return self.process is not None and not isinstance(self.process, ProcessInterface)
 
 
 class Plan(Protocol):

@@ -196,8 +196,8 @@ class Engine(Adaptive):
 
     def _own_name(self, worker: WorkerName) -> Any:
         """The cluster's own name, which need not be text."""
-        owner = self._owner()
-        plan = () if owner is None else owner.plan
+        # A cluster class of one's own need not have a plan; its workers go by what the scheduler calls them.
+        plan = getattr(self._owner(), "plan", ())
         return next((name for name in plan if str(name) == worker), worker)
 
 
