@@ -47,6 +47,17 @@ def reaction_upstream(variant, submits, seed) -> None:
         tell(reactions(client, cluster, stamps, int(submits), int(seed)))
 
 
+def reaction_drop_in(submits, seed) -> None:
+    from distributed import Client
+
+    import trio_adaptive.dask
+
+    stamps = SimpleQueue()
+    with stamped_local_cluster(stamps) as cluster, Client(cluster) as client:
+        cluster.adapt(Adaptive=trio_adaptive.dask.Adaptive, minimum=0, maximum=MAXIMUM)
+        tell(reactions(client, cluster, stamps, int(submits), int(seed)))
+
+
 def reaction_local_cluster(submits, seed) -> None:
     import trio
     from distributed import Client
@@ -266,6 +277,7 @@ def idle_upstream(variant) -> None:
 
 ROLES = {
     "reaction-upstream": reaction_upstream,
+    "reaction-drop-in": reaction_drop_in,
     "reaction-local-cluster": reaction_local_cluster,
     "reaction-processes": reaction_processes,
     "burst-script": burst_script,

@@ -8,6 +8,7 @@ from common import alternating, contestant, percentile, progress, role, table, t
 
 CONTESTANTS = {
     "trio_adaptive on a LocalCluster": ("reaction-local-cluster",),
+    "LocalCluster.adapt(Adaptive=trio_adaptive.dask.Adaptive)": ("reaction-drop-in",),
     "trio_adaptive on worker processes (request only)": ("reaction-processes",),
     "LocalCluster.adapt(), defaults": ("reaction-upstream", "defaults"),
     'LocalCluster.adapt(interval="20ms")': ("reaction-upstream", "20ms"),
