@@ -269,6 +269,7 @@ async def _suggest(subject: _Subject) -> None:
     await subject.registered(2)
     before = await subject.look()
     workers = [name for unit in before.values() for name in unit.workers]
+    smallest = min(unit.size for unit in before.values())
     for target in range(len(workers) + 1):
         subject.doing = "suggest()"
         names = await subject.port.suggest(target, {})
@@ -276,7 +277,7 @@ async def _suggest(subject: _Subject) -> None:
         _must(len(set(names)) == len(names), f"twice the same in {_list(names)}")
         excess = len(workers) - target
         _must(len(names) <= excess, f"{_list(names)} leave fewer than {target} of {len(workers)}")
-        _must(names or not excess, f"nothing, though {target} of {len(workers)} idle workers are to stay")
+        _must(names or excess < smallest, f"nothing, though {target} of {len(workers)} idle workers are to stay")
         _must((await subject.look()).keys() == before.keys(), "asking has changed the cluster")
 
 
