@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 from tornado.ioloop import IOLoop
 
 from trio_adaptive import Adaptive
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.plain import PlainCluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
@@ -320,41 +321,41 @@ class Forgetful(FakeCluster):
 class Silent(FakeCluster):
     """Drains without a word."""
 
-    async def drain(self, unit, committed):
-        await super().drain(unit, lambda: None)
+    async def drain(self, unit, terms):
+        await super().drain(unit, Terms())
 
 
 class Hasty(FakeCluster):
     """Returns before the unit is gone."""
 
-    async def drain(self, unit, committed):
+    async def drain(self, unit, terms):
         await checkpoint()
-        committed()
+        terms.commit()
 
 
 class Greedy(FakeCluster):
     """Drains everything."""
 
-    async def drain(self, unit, committed):
+    async def drain(self, unit, terms):
         for each in self.ids():
-            await super().drain(each, committed)
-        committed()
+            await super().drain(each, terms)
+        terms.commit()
 
 
 class Eager(FakeCluster):
     """Commits itself at once."""
 
-    async def drain(self, unit, committed):
-        committed()
-        await super().drain(unit, committed)
+    async def drain(self, unit, terms):
+        terms.commit()
+        await super().drain(unit, terms)
 
 
 class Killer(FakeCluster):
     """Takes a drain that is called off for a reason to end the unit."""
 
-    async def drain(self, unit, committed):
+    async def drain(self, unit, terms):
         try:
-            await super().drain(unit, committed)
+            await super().drain(unit, terms)
         except BaseException:
             self._forget([unit])
             raise
@@ -420,8 +421,8 @@ class Deaf(FakeCluster):
         if self.emptied:
             self._forget(units)
 
-    async def drain(self, unit, committed):
-        await super().drain(unit, committed)
+    async def drain(self, unit, terms):
+        await super().drain(unit, terms)
         self.emptied = not self.ids()
 
 

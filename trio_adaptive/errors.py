@@ -69,5 +69,9 @@ class ClusterClosed(ClusterError):  # noqa: N818 - the name says what happened
     """The cluster has gone for good, so that adapting it ends as well."""
 
 
+class AlreadyDriven(ClusterError):  # noqa: N818 - the name says what is wrong
+    """Another autoscaler drives this cluster, or has taken it over. The message names it."""
+
+
 class ScalerStoppedError(TrioAdaptiveError):
     """A command reached a scaler that is not adapting: before it was started or after it was stopped."""

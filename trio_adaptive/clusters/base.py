@@ -7,19 +7,61 @@ that `trio_adaptive.testing.check_cluster` checks:
 - Any call may be cancelled at any checkpoint and leaves the cluster consistent: what was started is listed by
   `look()` or has been ended.
 - `launch()` lists the new units in `look()` from its first checkpoint on, under the names that it was given.
-- `drain()` cancelled before it has called ``committed`` leaves the unit in service.
+- `drain()` cancelled before it has called ``commit()`` of its terms leaves the unit in service.
 - Deadlines are the caller's: no call gives up by itself.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from trio_adaptive.decision.model import Load, Unit, UnitId, WorkerName
+from attrs import define
+
+from trio_adaptive.decision.model import Load, Lost, Unit, UnitId, WorkerName
 
 Wake: TypeAlias = Callable[[], None]
 """Tells the collector that something has changed. Never blocks, may be called as often as one likes."""
+
+
+@define(eq=False)
+class Terms:
+    """On which terms a unit is to leave, and how far it has come: what a drain and its caller share.
+
+    Attributes:
+        only_idle: refuse where its workers have work at the moment at which they are taken out of service.
+        deadline: when the unit has to go whatever it costs, on the event loop's clock. The drain is called off then,
+            unless the adapter has said that it will force an end.
+        committed: whether cancelling no longer brings the unit back.
+        lost: what a forced end has cost; None as long as nothing was forced.
+    """
+
+    only_idle: bool = False
+    deadline: float = math.inf
+    committed: bool = False
+    lost: Lost | None = None
+    on_forcing: Callable[[], None] = lambda: None
+    on_stopping: Callable[[], None] = lambda: None
+
+    def forces(self) -> None:
+        """Whoever drains ends the unit at the deadline by itself, with the least harm."""
+        self.on_forcing()
+
+    def commit(self) -> None:
+        """This is the point of no return."""
+        self.committed = True
+
+    def forced(self, lost: Lost) -> None:
+        """The unit was made to go, at this cost."""
+        self.committed = True
+        self.lost = lost
+
+    def stopping(self) -> None:
+        """The scheduler has let go: what is left is to stop the unit."""
+        self.committed = True
+        self.on_stopping()
 
 
 @runtime_checkable
@@ -69,12 +111,13 @@ class Cluster(Protocol):
         """End units that have not registered, or have failed, and forget them. Unknown units are no error."""
         ...
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
         """Take one unit out of service without harm and end it; returns when it is gone.
 
         Args:
             unit: which one. One that is gone already is no error.
-            committed: called at the point of no return, after which cancelling no longer brings the unit back.
+            terms: whether it has to be idle, and by when it has to go; told at the point of no return, after which
+                cancelling no longer brings the unit back.
 
         Raises:
             DrainRefused: the unit has to stay and is back in service.
@@ -84,4 +127,21 @@ class Cluster(Protocol):
 
     async def watch(self, wake: Wake) -> None:
         """Call ``wake`` whenever work or workers come or go. Runs until it is cancelled."""
+        ...
+
+
+@runtime_checkable
+class Leased(Protocol):
+    """A cluster that has one driver at a time."""
+
+    def lease(self, driver: str, *, take_over: bool) -> AbstractAsyncContextManager[None]:
+        """Be the driver for as long as the block lasts.
+
+        Args:
+            driver: who asks, as others are to read it.
+            take_over: take the place of another driver, which is told.
+
+        Raises:
+            AlreadyDriven: another one drives the cluster.
+        """
         ...

@@ -8,7 +8,7 @@ context is left, after the last drain.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field
 
-from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
 from trio_adaptive.clusters.template import WorkerTemplate
@@ -99,11 +99,11 @@ class CommandCluster(LinkedCluster):
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
         process = self._processes.get(unit)
         # A stranger is a worker without a process of ours: it ends by itself when the scheduler has let it go.
         names = (WorkerName(unit),) if process is None else self._template.worker_names(unit)
-        await self._drain_workers(names, committed)
+        await self._drain_workers(names, terms)
         if process is None:
             return
         process.leaving = True

@@ -18,7 +18,7 @@ from dask.utils import parse_timedelta
 from distributed.core import Status
 
 from trio_adaptive.clusters.absence import Absences
-from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.plans import Planned, plan_of
@@ -102,12 +102,12 @@ class DaskCluster(LinkedCluster):
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
         plan = await self._on_loop("its plan", self._plan)
         entries = [planned for planned in plan if self._id(planned) == unit]
         # Who is not in the plan is a stranger, and ends by itself when the scheduler has let it go.
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
-        if await self._drain_workers(names, committed):
+        if await self._drain_workers(names, terms):
             await self._ended_by_itself(unit)
         await self._scale_down([unit], entries)
 

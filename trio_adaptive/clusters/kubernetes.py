@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.dask import ENDED
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
@@ -86,26 +86,19 @@ class KubernetesCluster(LinkedCluster):
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
         listed = [each.deployed for each in await self._listed(0.0) if each.unit == unit]
         names = [name for each in listed if each for name in worker_names(each.name, self._size)]
         addresses = await self._addresses(names)
-        asked = False
-
-        def commit() -> None:
-            nonlocal asked
-            asked = True
-            committed()
-
         try:
-            await self._leave(unit, addresses, commit)
+            await self._leave(unit, addresses, terms)
         except DrainRefused:
             raise
         except BaseException:
             # Retired, but not ended, it would neither work nor go: so the rest is done now, or it is refused.
             with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
-                if asked:
-                    await self._leave(unit, addresses, _committed_already)
+                if terms.committed:
+                    await self._leave(unit, addresses, terms)
             raise
         while any(each.unit == unit for each in await self._listed(POLL)):
             await anyio.sleep(POLL)
@@ -113,11 +106,10 @@ class KubernetesCluster(LinkedCluster):
     async def watch(self, wake: Wake) -> None:
         await watch_scheduler(self._link, wake)
 
-    async def _leave(self, unit: UnitId, addresses: Sequence[str], committed: Callable[[], None]) -> None:
+    async def _leave(self, unit: UnitId, addresses: Sequence[str], terms: Terms) -> None:
         if addresses:
-            await drain(self._link, addresses, committed, close=False)
-        else:
-            committed()
+            await drain(self._link, addresses, terms.commit, close=False)
+        terms.stopping()
         await self._remove([unit])
 
     async def _remove(self, units: Sequence[UnitId]) -> None:
@@ -147,10 +139,6 @@ class KubernetesCluster(LinkedCluster):
             raise ClusterClosed("the cluster has been closed")
         with foreign_errors(f"{what} of {self.name}"):
             return await self._link.caller.call(function)
-
-
-def _committed_already() -> None:
-    """Whoever drains has been told."""
 
 
 @asynccontextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.dask.fence import drain
 from trio_adaptive.dask.link import SchedulerLink, WorkerInfo
 from trio_adaptive.decision.model import Load, Unit, UnitId, WorkerName
@@ -35,16 +36,17 @@ class LinkedCluster(ABC):
             return await self._link.suggest(target, options)
         return whole(await self._link.suggest(0, options), units, target)
 
-    async def _drain_workers(self, names: Sequence[WorkerName], committed: Callable[[], None]) -> bool:
+    async def _drain_workers(self, names: Sequence[WorkerName], terms: Terms) -> bool:
         """Take these workers, one unit's, out of service; see `Cluster.drain`. Returns whether there were any."""
         addresses = await self._addresses(names)
         if not addresses:
-            committed()
+            terms.stopping()
             return False
         while addresses:
-            await drain(self._link, addresses, committed)
+            await drain(self._link, addresses, terms.commit)
             # Another one of the unit's may have come meanwhile, and got work. It is to finish that as well.
             addresses = await self._addresses(names) if len(names) > 1 else []
+        terms.stopping()
         return True
 
     async def _addresses(self, names: Sequence[WorkerName]) -> list[str]:

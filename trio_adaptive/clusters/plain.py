@@ -18,7 +18,7 @@ from typing import Any
 
 import anyio
 
-from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.foreign import THREADS, call_foreign, foreign_errors
 from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
 
@@ -98,8 +98,8 @@ class PlainCluster:
     async def cancel(self, units: Sequence[UnitId]) -> None:
         await self._close(units)
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
-        committed()  # nobody here knows how to take a worker back
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
+        terms.stopping()  # nobody here knows how to take a worker back
         await self._close([unit])
 
     async def watch(self, wake: Wake) -> None:  # noqa: ARG002 - it does not tell of changes

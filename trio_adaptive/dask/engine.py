@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from attrs import evolve
 
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.clusters.dask import open_dask_cluster
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
@@ -134,7 +135,7 @@ class Engine(Adaptive):
         async with open_dask_cluster(cluster) as port, anyio.create_task_group() as tasks:
             for unit in await port.look(refresh=True):
                 if any(worker in names for worker in unit.workers):
-                    tasks.start_soon(port.drain, unit.id, _nothing)
+                    tasks.start_soon(port.drain, unit.id, Terms())
 
     # Asking the owner, and only for as long as it lives
 
@@ -246,7 +247,3 @@ def tell(level: int, message: str) -> None:
     """Log what goes wrong where upstream logs it, and in its words."""
     prefix = "Adaptive encountered an error while adapting: " if level >= logging.WARNING else ""
     logging.getLogger("distributed.deploy.adaptive").log(level, "%s%s", prefix, message)
-
-
-def _nothing() -> None:
-    """Nobody can be called back any more."""

@@ -86,12 +86,14 @@ class Load:
         why: the source of that number, in words.
         processing: tasks that the workers have now, executing or next in line; None where nobody says.
         memory: what the workers have of it; None where nobody says.
+        degraded: why less is known, and less safe, than could be; empty where nothing is missing.
     """
 
     target: int
     why: str = "the scheduler's adaptive_target"
     processing: int | None = None
     memory: Memory | None = None
+    degraded: str = ""
 
 
 @frozen
@@ -165,9 +167,13 @@ class Cancel:
 
 @frozen
 class Drain:
-    """Let these units leave without harm: no new tasks, finish, move the data, then stop. May be refused."""
+    """Let these units leave without harm: no new tasks, finish, move the data, then stop. May be refused.
+
+    With ``only_idle`` they stay where work has come to them since they were chosen.
+    """
 
     units: tuple[UnitId, ...]
+    only_idle: bool = False
 
 
 @frozen
@@ -188,15 +194,30 @@ class Suggest:
 Action: TypeAlias = Launch | Cancel | Drain | Recall | Suggest
 
 ActionName: TypeAlias = Literal["launch", "cancel", "drain", "recall"]
-Result: TypeAlias = Literal["done", "recalled", "refused", "timed out", "failed"]
+Result: TypeAlias = Literal["done", "forced", "recalled", "refused", "timed out", "failed"]
+
+
+@frozen
+class Lost:
+    """What the end of a unit has cost that could not wait any longer.
+
+    Attributes:
+        tasks: executions that were cut off and begin again elsewhere.
+        task_seconds: how long these had been running, all together.
+        bytes: results that had no other copy and are computed again.
+    """
+
+    tasks: int = 0
+    task_seconds: float = 0.0
+    bytes: int = 0
 
 
 @frozen
 class Outcome:
     """What became of an action for these units.
 
-    A drain that was recalled in time ends as ``recalled``. A recall is answered only when it comes too late: it is
-    ``refused``, and the drain ends as ``done``.
+    A drain that was recalled in time ends as ``recalled``, one that was ended at its deadline as ``forced``. A recall
+    is answered only when it comes too late: it is ``refused``, and the drain ends as ``done``.
     """
 
     at: float
@@ -205,6 +226,7 @@ class Outcome:
     result: Result
     took: float = 0.0
     detail: str = ""
+    lost: Lost = Lost()
 
 
 # Events: what the runtime tells the core.

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 from attrs import define, field
 
-from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.clusters.base import Cluster, Terms
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.model import (
     Action,
@@ -24,6 +24,7 @@ from trio_adaptive.decision.model import (
     Event,
     Finished,
     Launch,
+    Lost,
     Outcome,
     Recall,
     Result,
@@ -44,12 +45,10 @@ class _Flight:
     action: ActionName
     units: tuple[UnitId, ...]
     timeout: float
+    begun: float = field(factory=anyio.current_time)
+    terms: Terms = field(factory=Terms)
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
-    committed: bool = False
     recalled: bool = False
-
-    def commit(self) -> None:
-        self.committed = True
 
 
 @define
@@ -85,9 +84,9 @@ class Actions:
             case Cancel(units=units):
                 flight = _Flight("cancel", units, self.settings.stop_timeout)
                 self._spawn(flight, lambda: self.cluster.cancel(units))
-            case Drain(units=units):
+            case Drain(units=units, only_idle=only_idle):
                 for unit in units:
-                    self._drain(unit)
+                    self._drain(unit, only_idle=only_idle)
             case Recall(units=units):
                 for unit in units:
                     self._recall(unit)
@@ -129,16 +128,30 @@ class Actions:
         while self._flights:
             await self.wait_landed()
 
-    def _drain(self, unit: UnitId) -> None:
+    def _drain(self, unit: UnitId, *, only_idle: bool) -> None:
         flight = _Flight("drain", (unit,), self.settings.drain_timeout)
+        terms = flight.terms = Terms(
+            only_idle,
+            flight.begun + flight.timeout,
+            on_forcing=lambda: self._allow(flight, flight.timeout + self.settings.stop_timeout),
+            on_stopping=lambda: self._stopping(flight),
+        )
         self._drains[unit] = flight
-        self._spawn(flight, lambda: self.cluster.drain(unit, flight.commit))
+        self._spawn(flight, lambda: self.cluster.drain(unit, terms))
+
+    def _stopping(self, flight: _Flight) -> None:
+        # Its tasks and its data are safe: that the resource manager hangs is no reason to wait any longer.
+        self._allow(flight, anyio.current_time() - flight.begun + self.settings.stop_timeout)
+
+    def _allow(self, flight: _Flight, timeout: float) -> None:
+        flight.timeout = timeout
+        flight.scope.deadline = flight.begun + timeout
 
     def _recall(self, unit: UnitId) -> None:
         flight = self._drains.get(unit)
         if flight is None:
             return  # its outcome is in the inbox already
-        if flight.committed:
+        if flight.terms.committed:
             late = Outcome(anyio.current_time(), "recall", (unit,), "refused", detail="it is leaving already")
             self.inbox.send_nowait(Finished(late))
         else:
@@ -151,8 +164,7 @@ class Actions:
         self.tasks.start_soon(self._fly, flight, call)
 
     async def _fly(self, flight: _Flight, call: Callable[[], Awaitable[None]]) -> None:
-        begun = anyio.current_time()
-        flight.scope.deadline = begun + flight.timeout
+        self._allow(flight, flight.timeout)
         try:
             result, detail = await self._result(flight, call)
         finally:
@@ -162,14 +174,15 @@ class Actions:
                     del self._drains[unit]
             self._landed.set()
         now = anyio.current_time()
-        outcome = Outcome(now, flight.action, flight.units, result, now - begun, detail)
+        lost = flight.terms.lost or Lost()
+        outcome = Outcome(now, flight.action, flight.units, result, now - flight.begun, detail, lost)
         self.inbox.send_nowait(Finished(outcome))
 
     async def _result(self, flight: _Flight, call: Callable[[], Awaitable[None]]) -> tuple[Result, str]:
         try:
             with flight.scope:
                 await call()
-                return "done", ""
+                return ("done" if flight.terms.lost is None else "forced"), ""
         except DrainRefused as error:
             return "refused", str(error)
         except ClusterError as error:

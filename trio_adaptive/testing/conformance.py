@@ -16,6 +16,7 @@ import anyio.lowlevel
 from attrs import define, field, frozen
 
 from trio_adaptive.clusters import check_scalable, opened
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.decision.model import ENDED, Load, Unit, UnitId, UnitState
 from trio_adaptive.errors import ClusterError
 
@@ -117,10 +118,10 @@ class _Subject:
 
     async def drain(self, unit: UnitId) -> None:
         """Drain a unit for good."""
-        commits: list[None] = []
+        terms = Terms()
         self.doing = "drain()"
-        await self.port.drain(unit, lambda: commits.append(None))
-        _must(commits, "drain() returned without having called committed")
+        await self.port.drain(unit, terms)
+        _must(terms.committed, "drain() returned without having called commit()")
 
     async def give_back(self) -> None:
         """Cancel and drain whatever there is."""
@@ -277,7 +278,9 @@ async def _suggest(subject: _Subject) -> None:
         _must(len(set(names)) == len(names), f"twice the same in {_list(names)}")
         excess = len(workers) - target
         _must(len(names) <= excess, f"{_list(names)} leave fewer than {target} of {len(workers)}")
-        _must(names or excess < smallest, f"nothing, though {target} of {len(workers)} idle workers are to stay")
+        _must(
+            names or excess < smallest, f"nothing, though {target} of {len(workers)} idle workers are to stay"
+        )
         _must((await subject.look()).keys() == before.keys(), "asking has changed the cluster")
 
 
@@ -323,15 +326,15 @@ async def _drains_cancelled(subject: _Subject) -> None:
 
 async def _drain_cancelled(subject: _Subject, unit: UnitId, steps: int) -> bool:
     """Whether it had committed itself, so that the unit need not be there any more."""
-    commits: list[None] = []
-    await _cancelled(subject.port.drain, unit, lambda: commits.append(None), steps=steps)
+    terms = Terms()
+    await _cancelled(subject.port.drain, unit, terms, steps=steps)
     left = await subject.look()
     serves = _all(left, [unit], "registered")
     _must(
-        commits or serves,
+        terms.committed or serves,
         f"without having committed, after {steps} checkpoints, it left {_list(left.values())}",
     )
-    return bool(commits)
+    return terms.committed
 
 
 async def _watch(subject: _Subject) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 from attrs import define, field, frozen
 
-from trio_adaptive.clusters.base import Wake
+from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.decision.model import ENDED, Load, Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterError
 
@@ -197,7 +197,7 @@ class FakeCluster:
             if kept:
                 raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
-    async def drain(self, unit: UnitId, committed: Callable[[], None]) -> None:
+    async def drain(self, unit: UnitId, terms: Terms) -> None:
         with self._call("drain", (unit,)):
             if unit in self._members:
                 self.draining.add(unit)
@@ -206,7 +206,7 @@ class FakeCluster:
                 await anyio.sleep(self.drain_time)
             finally:
                 self.draining.discard(unit)
-            committed()
+            terms.commit()
             if unit in self._members:
                 self._members[unit].state = "leaving"
             try:
