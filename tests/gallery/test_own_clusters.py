@@ -73,7 +73,7 @@ class Processes(Own):
     def scale_down(self, workers):
         for name in workers:
             process = self.members.pop(name)
-            process.terminate()
+            process.kill()  # at once: one that ends by itself says goodbye to the scheduler, which lives on this loop
             process.wait()
 
     async def end(self):
