@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import time
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,6 +12,19 @@ from functools import partial
 import anyio
 import anyio.to_thread
 import distributed
+
+from trio_adaptive.clusters.process import child_process
+
+WITHOUT_US = """
+import sys
+sys.modules["trio_adaptive"] = None
+from distributed.cli.dask_scheduler import main
+main()
+"""
+"""A scheduler in which every import of this package fails."""
+
+FORBIDDEN = {"DASK_DISTRIBUTED__SCHEDULER__BLOCKED_HANDLERS": "['register_scheduler_plugin']"}
+"""The environment of a scheduler that takes no plugins."""
 
 LIMIT = 30.0  # seconds, for a machine with much else to do; what waits takes a fraction of it
 
@@ -29,6 +45,32 @@ async def a_client(address, security=None):
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(partial(client.close, timeout=2))
+
+
+@asynccontextmanager
+async def a_scheduler_without_us(folder, env=None):
+    """The address of a scheduler on a machine that does not have this package, as far as it can tell.
+
+    Args:
+        folder: an empty one, in which the scheduler leaves its address.
+        env: more of its environment.
+    """
+    file = folder / "scheduler.json"
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    command = [sys.executable, "-c", WITHOUT_US, *options]
+    async with child_process(command, env={**os.environ, **(env or {})}, grace=2) as process:
+        with anyio.fail_after(LIMIT):
+            while (address := _address(file)) is None:
+                assert process.returncode is None, process.output
+                await anyio.sleep(0.01)
+        yield address
+
+
+def _address(file):
+    try:
+        return json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):  # not there yet, or not written to its end
+        return None
 
 
 class Counting:

@@ -149,6 +149,8 @@ def test_the_defaults():
         "minimum_memory": None,
         "maximum_memory": None,
         "worker_key": None,
+        "driver": "",
+        "take_over": False,
     }
 
 
@@ -194,6 +196,9 @@ RIGHT = [
     ("log_length", 1, 1),
     ("worker_key", repr, repr),
     ("worker_key", None, None),
+    ("driver", "the night shift", "the night shift"),
+    ("driver", "", ""),
+    ("take_over", True, True),
 ]
 
 WRONG = {
@@ -219,6 +224,8 @@ WRONG = {
     "minimum_memory": [-1, "1 parsec", "", b"1"],
     "maximum_memory": [0, "0 GB", "-1 GB", "much"],
     "worker_key": ["host", 0, False],
+    "driver": [7, True, b"us"],
+    "take_over": ["yes", 1, 0],
 }
 
 

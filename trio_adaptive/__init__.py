@@ -7,6 +7,7 @@ from types import ModuleType
 
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import (
+    AlreadyDriven,
     ClusterError,
     ConfigurationError,
     Mistake,
@@ -18,6 +19,7 @@ from trio_adaptive.runtime.history import Statistics
 
 __all__ = [
     "Adaptive",
+    "AlreadyDriven",
     "ClusterError",
     "ConfigurationError",
     "Mistake",

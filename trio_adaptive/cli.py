@@ -18,7 +18,7 @@ import trio
 
 from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
-from trio_adaptive.errors import ClusterError, ConfigurationError, Mistake
+from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
 from trio_adaptive.service.signals import fatal_interrupts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ EXIT_INTERRUPTED = 130
 EXIT_CODES = """\
 exit codes:
   0    ended as it should: run: the script's own exit code
-  2    wrong usage or configuration; nothing was started
+  2    wrong usage or configuration, or another autoscaler drives the cluster; nothing was started
   3    the cluster failed: it could not be started, ended by itself, or could not be closed
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
@@ -80,8 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leaves = _leaves(expected)
         for leaf in leaves:
             print(f"trio-adaptive: {leaf}", file=sys.stderr)
-        # Some bounds can only be held against the cluster object.
-        return EXIT_USAGE if all(isinstance(leaf, ConfigurationError) for leaf in leaves) else EXIT_CLUSTER
+        # Some bounds can only be held against the cluster object, and who drives it is only known there.
+        of_use = all(isinstance(leaf, ConfigurationError | AlreadyDriven) for leaf in leaves)
+        return EXIT_USAGE if of_use else EXIT_CLUSTER
 
 
 def _execute(options: argparse.Namespace) -> int:
@@ -158,6 +159,8 @@ def _template(options: argparse.Namespace) -> WorkerTemplate:
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
     """The scaler's options that have been given, by their names in `Settings`."""
     given = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in SCALER_OPTIONS}
+    if getattr(options, "take_over", False):
+        given["take_over"] = True
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -239,6 +242,9 @@ examples:
         help="YAML file that names the class of the cluster and its arguments; default: processes on this machine",
     )
     up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
+    up.add_argument(
+        "--take-over", action="store_true", help="take the place of another autoscaler there, which then ends"
+    )
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
 
 

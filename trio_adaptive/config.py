@@ -92,6 +92,8 @@ Memory: TypeAlias = Annotated[int | None, Allowed('bytes, or text such as "100 G
 OneOfStrangers: TypeAlias = Annotated[
     Strangers, Allowed(" or ".join(map(repr, get_args(Strangers))), lambda word: word in get_args(Strangers))
 ]
+Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
+YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
 WorkerKey: TypeAlias = Annotated[
     Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
 ]
@@ -121,11 +123,12 @@ class Settings:
         maximum: never more workers than this, an int or infinite.
         wait_count: how many looks in a row must find a unit superfluous before it is given back.
         target_duration: how long the work at hand should take; less means more workers.
-        idle_timeout: how long a unit must have been superfluous before it is given back. None is automatic: at
-            least ``wait_count`` intervals and the start-up time that was measured.
+        idle_timeout: how long a unit must have been idle or superfluous before it is given back. None is automatic:
+            at least ``wait_count`` intervals and the start-up time that was measured.
         call_timeout: for a question to the scheduler or the cluster.
         request_timeout: for a request to launch units, until it is accepted.
-        drain_timeout: for a whole drain: until the unit has finished its tasks and moved its data.
+        drain_timeout: for a whole drain: until the unit has finished its tasks and moved its data. Then it is made
+            to go with the least harm, or stays where its cluster cannot do that.
         stop_timeout: for stopping or taking back a unit.
         shutdown_timeout: for what is in flight when adapting ends.
         retry_delay: from the first failed launch to the next attempt; it grows from failure to failure.
@@ -141,6 +144,8 @@ class Settings:
         minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
         maximum_memory: the same in bytes.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
+        driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
+        take_over: take the place of another driver of the same scheduler, which then ends.
     """
 
     interval: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
@@ -169,6 +174,8 @@ class Settings:
     minimum_memory: Annotated[Memory, FROM_0] = None
     maximum_memory: Annotated[Memory, FROM_1] = None
     worker_key: WorkerKey = None
+    driver: Text = ""
+    take_over: YesOrNo = False
 
 
 _HINTS = get_type_hints(Settings, include_extras=True)

@@ -15,7 +15,9 @@ from pathlib import Path
 import bursts
 import decision
 import idle
+import probe_load
 import reaction
+import shrinking
 from common import facts
 
 BENCHMARKS = {
@@ -23,6 +25,8 @@ BENCHMARKS = {
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,
+    "probe_load": probe_load.measure,
+    "shrinking": shrinking.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 

@@ -172,9 +172,9 @@ def _end(process: subprocess.Popen[str], stop: signal.Signals | None) -> None:
         process.wait(GRACE)
 
 
-def role(name: str, *arguments: object) -> tuple[str, ...]:
-    """The command line of one of the programs in `contestants`."""
-    return (sys.executable, str(HERE / "contestants.py"), name, *map(str, arguments))
+def role(name: str, *arguments: object, program: str = "contestants.py") -> tuple[str, ...]:
+    """The command line of one of the programs in `contestants`, or in another file beside it."""
+    return (sys.executable, str(HERE / program), name, *map(str, arguments))
 
 
 def trio_adaptive(*arguments: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from real_dask import LIMIT, a_client, until
 from trio_adaptive.clusters.process import child_process, run_process
 from trio_adaptive.clusters.scheduler import embedded_scheduler
 from trio_adaptive.clusters.template import worker_command
+from trio_adaptive.dask.line import open_line
 from trio_adaptive.dask.link import open_link
 
 WORKER_NAMED_BY_NUMBER = """
@@ -65,10 +66,13 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(address):
-    """A scheduler that other tests use as well, without the workers of those before."""
+async def a_world(address, *, driven=False, plugins=True):
+    """A scheduler that other tests use as well, without the workers of those before.
+
+    With ``driven`` the world's link is its driver's, and the probe is in it unless it takes no ``plugins``.
+    """
     with anyio.fail_after(LIMIT):
-        async with open_link(address) as link, a_client(address) as client:
+        async with open_link(address) as link, a_driver(link, driven, plugins), a_client(address) as client:
 
             async def is_empty():
                 return not await link.roster(refresh=True)
@@ -81,6 +85,17 @@ async def a_world(address):
                 finally:
                     for worker in world.workers.values():
                         worker.send_signal(signal.SIGKILL)
+
+
+@asynccontextmanager
+async def a_driver(link, driven, plugins):
+    """Whether or not this link drives its scheduler."""
+    if not driven:
+        yield
+        return
+    async with open_line(link, "a test", take_over=False):
+        assert (link.epoch is not None, link.degraded == "") == (plugins, plugins), link.degraded
+        yield
 
 
 @asynccontextmanager

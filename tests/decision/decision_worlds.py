@@ -42,6 +42,8 @@ def unit(
     executing: int = 0,
     ours: bool = True,
     detail: str = "",
+    idle: float | None = None,
+    stored: int = 0,
 ) -> Unit:
     """A unit; alone in it, a worker is called as the unit, else ``name.0``, ``name.1`` and so on."""
     workers = (name,) if size == 1 else tuple(f"{name}.{i}" for i in range(size))
@@ -53,6 +55,8 @@ def unit(
         executing=executing,
         ours=ours,
         detail=detail,
+        idle=idle,
+        stored=stored,
     )
 
 

@@ -232,8 +232,19 @@ class AnyRun(RuleBasedStateMachine):
         assert not in_flight & {*launched, *drained, *cancelled}
         assert len({*drained, *cancelled}) == len(drained + cancelled)
         assert set(recalled) <= town.drains.keys() - {*town.recalls_refused, *town.recalls_granted}
+        for action in actions:
+            if isinstance(action, Drain) and action.only_idle:
+                assert all(self.state.sample.by_id[name].idle is not None for name in action.units)
+        assert not {u for u, r in self.state.refusals.items() if r.until > self.now}.intersection(drained)
+        assert len(self.records[-1].decision.chosen if self.records[-1].decision else ()) == len(
+            [*drained, *cancelled]
+        ) - len(self._ended(actions))
         for name in drained:
             assert name not in town.units or town.units[name].ours or self.state.rules == PATIENT
+
+    @staticmethod
+    def _ended(actions: tuple[Action, ...]) -> list[UnitId]:
+        return [u for action in actions if isinstance(action, Cancel) and action.ended for u in action.units]
 
     # Time and looks. A look may have begun, and seen what it saw, before the one ahead of it has been acted upon.
 
@@ -326,11 +337,11 @@ class AnyRun(RuleBasedStateMachine):
         else:
             self.town.change(name, state=step)
 
-    @move(pick=PICKS, executing=(0, 1))
-    def work_comes_and_goes(self, pick: int, executing: int) -> None:
+    @move(2, pick=PICKS, idle=(None, 0.0, 5.0))
+    def work_comes_and_goes(self, pick: int, idle: float | None) -> None:
         name = self.pick(pick, self.in_state("registered"))
         if name is not None:
-            self.town.change(name, executing=executing)
+            self.town.change(name, executing=int(idle is None), idle=idle)
 
     @move(0.3)
     def a_stranger_registers(self) -> None:
@@ -426,6 +437,7 @@ class AnyRun(RuleBasedStateMachine):
     @invariant()
     def the_state_remembers_only_what_may_still_matter(self) -> None:
         assert self.state.nominations.keys() <= self.town.ever
+        assert self.state.refusals.keys() <= self.town.ever
         assert self.state.flights.keys() <= self.town.ever
 
     def teardown(self) -> None:
@@ -513,6 +525,7 @@ def test_the_runs_see_every_kind_of_action():
         for action in record.decision.actions
     ]
     assert {type(action) for action in actions} == {Launch, Cancel, Drain, Recall, Suggest}
+    assert {action.only_idle for action in actions if isinstance(action, Drain)} == {False, True}
 
 
 @given(order=st.permutations(range(6)), target=st.integers(0, 6))

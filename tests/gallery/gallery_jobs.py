@@ -85,11 +85,11 @@ SCHEDULER = {
 }
 
 
-def spec_cluster(kind, options, *, group=None, workers=None):
+def spec_cluster(kind, options, *, group=None, workers=None, cluster=SpecCluster):
     """Opens a ``SpecCluster`` whose new workers are of one kind."""
     worker = {"cls": kind, "options": options} | ({} if group is None else {"group": group})
     return partial(
-        SpecCluster, workers=workers or {}, scheduler=SCHEDULER, worker=worker, silence_logs=logging.CRITICAL
+        cluster, workers=workers or {}, scheduler=SCHEDULER, worker=worker, silence_logs=logging.CRITICAL
     )
 
 

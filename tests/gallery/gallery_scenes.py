@@ -14,8 +14,10 @@ from attrs import frozen
 from real_dask import LIMIT, a_client, until
 
 from trio_adaptive.clusters.command import CommandCluster, command_cluster
+from trio_adaptive.clusters.process import child_process
 from trio_adaptive.clusters.scheduler import embedded_scheduler
-from trio_adaptive.decision.model import Cancel, Drain
+from trio_adaptive.clusters.template import WorkerTemplate, worker_command
+from trio_adaptive.decision.model import Cancel, Drain, Launch
 
 REFUSAL = "no licence today"
 
@@ -39,6 +41,14 @@ class Scene:
     cluster: CommandCluster
     client: distributed.Client
 
+    @property
+    def address(self):
+        return self.client.scheduler.address
+
+    async def roster(self):
+        """The registered workers by name."""
+        return await self.cluster._link.roster(refresh=True)
+
     async def gather(self, futures):
         return await anyio.to_thread.run_sync(self.client.gather, futures, abandon_on_cancel=True)
 
@@ -49,8 +59,7 @@ class Scene:
         """Wait until ``n`` workers take tasks, which is a moment after they have registered."""
 
         async def running():
-            roster = await self.cluster._link.roster(refresh=True)
-            return sum(worker.status == "running" for worker in roster.values()) == n
+            return sum(worker.status == "running" for worker in (await self.roster()).values()) == n
 
         await until(running)
 
@@ -107,10 +116,35 @@ async def a_scene(template=None):
     with anyio.fail_after(LIMIT):
         async with (
             embedded_scheduler(dashboard_address=None) as scheduler,
-            command_cluster(scheduler.address, template) as cluster,
-            a_client(scheduler.address) as client,
+            a_scene_at(scheduler.address, template) as scene,
         ):
-            yield Scene(cluster, client)
+            yield scene
+
+
+@asynccontextmanager
+async def a_scene_at(address, template=None):
+    """The scene at a scheduler that is there already."""
+    async with command_cluster(address, template) as cluster, a_client(address) as client:
+        yield Scene(cluster, client)
+
+
+def dask_workers(*more, nthreads=1):
+    """A template of worker processes with further arguments of ``dask worker``."""
+    return WorkerTemplate(worker_command(nthreads=nthreads, more=more))
+
+
+@asynccontextmanager
+async def a_stranger(scene, name, *more):
+    """A worker process that somebody else has started."""
+    command = [part.format(address=scene.address, name=name) for part in worker_command(more=more)]
+    async with child_process(command, grace=2):
+
+        async def is_here():
+            roster = await scene.roster()
+            return name in roster and roster[name].status == "running"
+
+        await until(is_here)
+        yield
 
 
 async def until_so(scaler, condition):
@@ -142,3 +176,14 @@ def given_back(scaler):
 
 def outcomes(scaler, action):
     return [r.outcome for r in scaler.history if r.outcome is not None and r.outcome.action == action]
+
+
+def decided(scaler, kind):
+    """What was decided of this kind: pairs of time and units, in the order of their making."""
+    decisions = [record.decision for record in scaler.history if record.decision is not None]
+    return [(d.at, action.units) for d in decisions for action in d.actions if isinstance(action, kind)]
+
+
+def launched(scaler):
+    """How many units were ever asked for."""
+    return sum(len(units) for _, units in decided(scaler, Launch))

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 import anyio
 import distributed
 import pytest
-from gallery_scenes import a_dask_scene, given_back, looks, observed, outcomes, threads, until_so
+from gallery_scenes import a_dask_scene, given_back, launched, looks, observed, outcomes, threads, until_so
 
 from trio_adaptive import adaptive
-from trio_adaptive.decision.model import Launch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
 
@@ -35,11 +34,6 @@ async def two_strangers(scene):
     finally:
         with anyio.CancelScope(shield=True):
             await scene.on_loop(close)
-
-
-def launched(scaler):
-    decisions = [record.decision for record in scaler.history if record.decision is not None]
-    return sum(len(a.units) for d in decisions for a in d.actions if isinstance(a, Launch))
 
 
 async def test_adopted_they_serve_and_leave_like_all_others(counting):

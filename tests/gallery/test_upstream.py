@@ -127,3 +127,32 @@ def test_slow_start(local_cluster, record, slow_first):
         within(2, lambda: cluster.scheduler.workers)
         record(f"{len(cluster.scheduler.workers)} workers while the first one starts for 2 s")
         slow_first.gate.set()
+
+
+def test_needs(local_cluster, record):
+    with local_cluster(n_workers=0) as cluster, distributed.Client(cluster) as client:
+        cluster.adapt(minimum=0, maximum=3, interval="100ms")
+        futures = client.map(lambda x: x, range(200), resources={"GPU": 1}, pure=False)
+        within(3, lambda: len(cluster.workers) == 3)
+        within(1, lambda: not cluster.workers)
+        record(f"{len(cluster.workers)} workers for {len(futures)} tasks that none of them can run")
+
+
+def test_scatter_into_nothing(local_cluster, record):
+    with local_cluster(n_workers=0) as cluster, distributed.Client(cluster) as client:
+        cluster.adapt(minimum=0, maximum=3, interval="100ms")
+        try:
+            client.scatter([41], timeout=2)
+        except TimeoutError as error:
+            record(f"{type(error).__name__} after 2 s, with {len(cluster.workers)} workers")
+        else:
+            record(f"it worked, with {len(cluster.workers)} workers")
+
+
+def test_tiny_result(local_cluster, record):
+    with local_cluster(n_workers=4, memory_limit=0) as cluster, distributed.Client(cluster) as client:
+        result = client.submit(lambda: 41, pure=False)
+        assert result.result() == 41
+        cluster.adapt(minimum=0, maximum=4, interval="100ms")
+        within(2, lambda: len(cluster.workers) == 1)
+        record(f"{len(cluster.workers)} of 4 workers stay for one number")

@@ -111,7 +111,9 @@ def test_a_second_signal_ends_it_at_once(service, script):
 def test_attached_workers_come_and_leave_in_good_order(service):
     host = service("up", "--minimum", "0", "--maximum", "0", *PLAIN)
     address = host.address()
-    guest = service("up", "--scheduler", address, "--minimum", "2", "--maximum", "2", "--plain")
+    guest = service(
+        "up", "--scheduler", address, "--take-over", "--minimum", "2", "--maximum", "2", "--plain"
+    )
     host.until(lambda: len(workers(address)) == 2, "two workers")
     with Client(address, set_as_default=False) as client:
         numbers = client.scatter([1, 2, 3])

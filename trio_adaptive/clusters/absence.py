@@ -16,6 +16,7 @@ from attrs import define, field
 class _Presence:
     process: weakref.ref[object]
     gone_since: float | None = None
+    let_go: bool = False
 
 
 @define
@@ -54,7 +55,12 @@ class Absences:
         if presence.gone_since is None:
             presence.gone_since = now
         gone = now - presence.gone_since
-        return gone if ended or gone >= self.patience else None
+        return gone if ended or presence.let_go or gone >= self.patience else None
+
+    def let_go(self, name: str) -> None:
+        """The unit's workers have left for good, though the unit may not have ended."""
+        if name in self._present:
+            self._present[name].let_go = True
 
     def forget(self, name: str) -> None:
         """The unit has been ended."""

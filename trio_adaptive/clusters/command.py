@@ -8,8 +8,10 @@ context is left, after the last drain.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import signal
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,10 +20,11 @@ from attrs import define, field
 
 from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
+from trio_adaptive.clusters.offers import Offers, offers_of_command
 from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
 from trio_adaptive.clusters.template import WorkerTemplate
-from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
+from trio_adaptive.dask.answers import Roster
+from trio_adaptive.dask.link import SchedulerLink, open_link
 from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterError
 
@@ -68,6 +71,9 @@ class CommandCluster(LinkedCluster):
         """The process ids of the units that run now."""
         return {p.unit: p.child.pid for p in self._processes.values() if p.child and not p.ended.is_set()}
 
+    def _planned_offers(self) -> Offers | None:
+        return offers_of_command(self._template.command, self._template.env)
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:
         roster = await self._link.roster(refresh=refresh)
         units = [self._unit(process, roster) for process in self._processes.values()]
@@ -90,8 +96,7 @@ class CommandCluster(LinkedCluster):
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
         processes = [self._processes[unit] for unit in units if unit in self._processes]
-        if any(not process.ended.is_set() for process in processes):
-            await self.look(refresh=True)
+        await self._look_at_stopped([process for process in processes if not process.ended.is_set()])
         kept = [process.unit for process in processes if process.registered and not process.ended.is_set()]
         for process in processes:
             if process.unit not in kept:
@@ -99,14 +104,37 @@ class CommandCluster(LinkedCluster):
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
+    async def _look_at_stopped(self, processes: Sequence[_Process]) -> None:
+        """Learn which of these have registered, and kill the others.
+
+        They are stopped meanwhile: one that registered after the look would be given tasks, and end in the middle of
+        them.
+        """
+        children = [process.child for process in processes if process.child and not process.registered]
+        for child in children:
+            child.send_signal(signal.SIGSTOP)
+        try:
+            if processes:
+                await self.look(refresh=True)
+                for process in processes:
+                    if process.child and not process.registered:
+                        process.leaving = True
+                        process.child.send_signal(signal.SIGKILL)
+        finally:
+            for child in children:
+                child.send_signal(signal.SIGCONT)  # to those that are dead by now it makes no difference
+
     async def drain(self, unit: UnitId, terms: Terms) -> None:
         process = self._processes.get(unit)
         # A stranger is a worker without a process of ours: it ends by itself when the scheduler has let it go.
         names = (WorkerName(unit),) if process is None else self._template.worker_names(unit)
-        await self._drain_workers(names, terms)
+        child = None if process is None else process.child
+        await self._drain_workers(names, terms, halt=None if child is None else partial(_halt, child))
         if process is None:
             return
         process.leaving = True
+        if terms.lost is not None and child is not None:
+            await child.kill()  # it has been stopped in the middle of its task, which others do again
         try:
             # The scheduler has told the worker to close, so that its process ends by itself.
             with anyio.move_on_after(self._template.grace):
@@ -117,7 +145,7 @@ class CommandCluster(LinkedCluster):
 
     async def watch(self, wake: Wake) -> None:
         self._wake = wake
-        await watch_scheduler(self._link, wake)
+        await super().watch(wake)
 
     async def _end(self, process: _Process) -> None:
         process.leaving = True
@@ -149,7 +177,7 @@ class CommandCluster(LinkedCluster):
                 self._forget(process)
             self._wake()
 
-    def _unit(self, process: _Process, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+    def _unit(self, process: _Process, roster: Roster) -> Unit:
         names = self._template.worker_names(process.unit)
         here = tuple(name for name in names if name in roster)
         process.registered = process.registered or bool(here)
@@ -158,9 +186,11 @@ class CommandCluster(LinkedCluster):
             process.failure = f"did not register within {self._template.startup_timeout:g} s"
             process.scope.cancel()
             state = "failed"
-        executing = sum(roster[name].executing for name in here)
+        executing, idle, stored = self._activity(here, roster)
         detail = _post_mortem(process) if state in {"failed", "lost"} else ""
-        return Unit(process.unit, state, here or names, len(names), executing, detail=detail)
+        return Unit(
+            process.unit, state, here or names, len(names), executing, detail=detail, idle=idle, stored=stored
+        )
 
     @staticmethod
     def _state(process: _Process, here: Sequence[WorkerName]) -> UnitState:
@@ -175,6 +205,10 @@ class CommandCluster(LinkedCluster):
         for process in self._processes.values():
             process.leaving = True
             process.scope.cancel()
+
+
+async def _halt(child: ChildProcess) -> None:
+    child.send_signal(signal.SIGSTOP)
 
 
 def _nobody() -> None:

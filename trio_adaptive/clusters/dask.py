@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -18,12 +18,13 @@ from dask.utils import parse_timedelta
 from distributed.core import Status
 
 from trio_adaptive.clusters.absence import Absences
-from trio_adaptive.clusters.base import Terms, Wake
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
+from trio_adaptive.clusters.offers import Offers
 from trio_adaptive.clusters.plans import Planned, plan_of
-from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
+from trio_adaptive.dask.answers import Roster
+from trio_adaptive.dask.link import SchedulerLink, open_link
 from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
@@ -58,6 +59,9 @@ class DaskCluster(LinkedCluster):
     def unit_size(self) -> int | None:
         return self._wants.unit_size
 
+    def _planned_offers(self) -> Offers | None:
+        return self._wants.offers
+
     async def target(self, target_duration: float) -> Load:
         with self._closed_or_else():
             return await super().target(target_duration)
@@ -91,14 +95,12 @@ class DaskCluster(LinkedCluster):
             raise
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        roster = await self._link.roster(refresh=True)
-        plan = await self._on_loop("its plan", self._plan)
-        alive = [
-            planned for planned in plan if not planned.failed
-        ]  # the rest of what has failed goes with it
-        here = {self._id(planned) for planned in alive if any(name in roster for name in planned.workers)}
-        await self._scale_down([unit for unit in units if unit not in here])
-        kept = [unit for unit in units if unit in here]
+        plan = [p for p in await self._on_loop("its plan", self._plan) if self._id(p) in units]
+        async with self._turned_away([name for planned in plan for name in planned.workers]) as here:
+            # The rest of what has failed goes with it.
+            serving = {self._id(p) for p in plan if not p.failed and here & set(p.workers)}
+            await self._scale_down([unit for unit in units if unit not in serving])
+        kept = [unit for unit in units if unit in serving]
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
@@ -109,10 +111,14 @@ class DaskCluster(LinkedCluster):
         names = [name for planned in entries for name in planned.workers] or [WorkerName(unit)]
         if await self._drain_workers(names, terms):
             await self._ended_by_itself(unit)
-        await self._scale_down([unit], entries)
-
-    async def watch(self, wake: Wake) -> None:
-        await watch_scheduler(self._link, wake)
+        try:
+            await self._scale_down([unit], entries)
+        except BaseException:
+            for (
+                planned
+            ) in entries:  # whether or not the cluster ever ends it, nothing is to be expected of it
+                self._absences.let_go(planned.key)
+            raise
 
     def _give_names(self, units: Sequence[UnitId], before: set[str]) -> None:
         """Call what is new in the plan by our names."""
@@ -143,7 +149,7 @@ class DaskCluster(LinkedCluster):
     def _id(self, planned: Planned) -> UnitId:
         return self._given.get(planned.key, UnitId(planned.key))
 
-    def _unit(self, planned: Planned, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+    def _unit(self, planned: Planned, roster: Roster) -> Unit:
         here = tuple(name for name in planned.workers if name in roster)
         state: UnitState = "requested" if planned.requested else "planned"
         unit, detail = self._id(planned), ""
@@ -157,8 +163,17 @@ class DaskCluster(LinkedCluster):
             state, detail = "lost", f"its workers left the scheduler {gone:.1f} s ago and have not come back"
         elif planned.ended:
             state, detail = "failed", "it has closed without having registered"
-        executing = sum(roster[name].executing for name in here)
-        return Unit(unit, state, here or planned.workers, len(planned.workers), executing, detail=detail)
+        executing, idle, stored = self._activity(here, roster)
+        return Unit(
+            unit,
+            state,
+            here or planned.workers,
+            len(planned.workers),
+            executing,
+            detail=detail,
+            idle=idle,
+            stored=stored,
+        )
 
     async def _scale_down(self, units: Sequence[UnitId], gone: Sequence[Planned] = ()) -> None:
         """Have these units closed, and the entries ``gone``, which may have left the plan with nobody having told it."""

@@ -6,23 +6,25 @@ Kubernetes ends its pod: one that ended by itself would be started again by its 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import anyio
 
-from trio_adaptive.clusters.base import Terms, Wake
+from trio_adaptive.clusters.base import Terms
 from trio_adaptive.clusters.dask import ENDED
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.pods import worker_names
 from trio_adaptive.clusters.workergroup import POLL, Listed, WorkerGroup
-from trio_adaptive.dask.events import watch_scheduler
-from trio_adaptive.dask.fence import RESTORE_TIMEOUT, drain
-from trio_adaptive.dask.link import SchedulerLink, WorkerInfo, open_link
+from trio_adaptive.dask.answers import Roster
+from trio_adaptive.dask.drain import drain
+from trio_adaptive.dask.fence import RESTORE_TIMEOUT
+from trio_adaptive.dask.leave import Leave
+from trio_adaptive.dask.link import SchedulerLink, open_link
 from trio_adaptive.dask.loops import CANCEL_GRACE
-from trio_adaptive.decision.model import Unit, UnitId, UnitState, WorkerName
+from trio_adaptive.decision.model import Unit, UnitId, UnitState
 from trio_adaptive.errors import ClusterClosed, ClusterError, ConfigurationError, DrainRefused, Mistake
 
 T = TypeVar("T")
@@ -80,9 +82,15 @@ class KubernetesCluster(LinkedCluster):
         await self._on_loop("launch", lambda: self._group.launch(units))
 
     async def cancel(self, units: Sequence[UnitId]) -> None:
-        serving = {unit.id for unit in await self.look(refresh=True) if unit.state == "registered"}
-        kept = [unit for unit in units if unit in serving]
-        await self._remove([unit for unit in units if unit not in serving])
+        listed = {each.unit: each for each in await self._listed(0.0) if each.unit in units and each.deployed}
+        names = {
+            unit: worker_names(each.deployed.name, self._size)
+            for unit, each in listed.items()
+            if each.deployed
+        }
+        async with self._turned_away([name for some in names.values() for name in some]) as here:
+            kept = [unit for unit in units if here & set(names.get(unit, ()))]
+            await self._remove([unit for unit in units if unit not in kept])
         if kept:
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
@@ -90,6 +98,7 @@ class KubernetesCluster(LinkedCluster):
         listed = [each.deployed for each in await self._listed(0.0) if each.unit == unit]
         names = [name for each in listed if each for name in worker_names(each.name, self._size)]
         addresses = await self._addresses(names)
+        terms.forces()
         try:
             await self._leave(unit, addresses, terms)
         except DrainRefused:
@@ -103,12 +112,10 @@ class KubernetesCluster(LinkedCluster):
         while any(each.unit == unit for each in await self._listed(POLL)):
             await anyio.sleep(POLL)
 
-    async def watch(self, wake: Wake) -> None:
-        await watch_scheduler(self._link, wake)
-
     async def _leave(self, unit: UnitId, addresses: Sequence[str], terms: Terms) -> None:
         if addresses:
-            await drain(self._link, addresses, terms.commit, close=False)
+            leave = Leave(addresses, terms.commit, terms.forced, terms.only_idle, terms.deadline, close=False)
+            await drain(self._link, leave)
         terms.stopping()
         await self._remove([unit])
 
@@ -119,7 +126,7 @@ class KubernetesCluster(LinkedCluster):
     async def _listed(self, max_age: float) -> list[Listed]:
         return await self._on_loop("its pods", lambda: self._group.units(max_age))
 
-    def _unit(self, listed: Listed, roster: Mapping[WorkerName, WorkerInfo]) -> Unit:
+    def _unit(self, listed: Listed, roster: Roster) -> Unit:
         if listed.deployed is None:
             return Unit(listed.unit, "requested", size=self._size)
         names = worker_names(listed.deployed.name, self._size)
@@ -129,9 +136,11 @@ class KubernetesCluster(LinkedCluster):
             state = "lost"
         if here and state != "leaving":
             state = "registered"
-        executing = sum(roster[name].executing for name in here)
+        executing, idle, stored = self._activity(here, roster)
         detail = listed.deployed.detail if state in {"failed", "lost"} else ""
-        return Unit(listed.unit, state, here or names, self._size, executing, detail=detail)
+        return Unit(
+            listed.unit, state, here or names, self._size, executing, detail=detail, idle=idle, stored=stored
+        )
 
     async def _on_loop(self, what: str, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         # Before calling on its loop, which ends with it.

@@ -19,6 +19,7 @@ from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 from distributed.utils import import_term
 
+from trio_adaptive.clusters.offers import Offers, offers_of_spec
 from trio_adaptive.clusters.shape import group_of
 from trio_adaptive.decision.model import WorkerName
 from trio_adaptive.errors import ClusterError
@@ -63,6 +64,11 @@ class Plan(Protocol):
         """Workers in a new entry."""
         ...
 
+    @property
+    def offers(self) -> Offers | None:
+        """The resources of a new worker; None where the object does not tell."""
+        ...
+
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:
         """All entries in the order of asking; ``registered`` is who was there at the last look."""
         ...
@@ -98,6 +104,10 @@ class SpecPlan:
     @property
     def unit_size(self) -> int:
         return len(self.group)
+
+    @property
+    def offers(self) -> Offers | None:
+        return offers_of_spec(self.cluster.new_spec or {})
 
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:  # noqa: ARG002 - the specification tells
         workers: Mapping[Any, Any] = self.cluster.workers
@@ -180,6 +190,7 @@ class NamedPlan:
 
     cluster: Any
     unit_size: int = 1
+    offers: Offers | None = None
 
     def entries(self, registered: Collection[WorkerName]) -> list[Planned]:  # noqa: ARG002 - the sets tell
         plan, requested = self.cluster.plan, self.cluster.requested
@@ -203,6 +214,7 @@ class CountedPlan:
 
     cluster: Any
     unit_size: int = 1
+    offers: Offers | None = None
     awaited: list[str] = field(factory=list[str])
     arrived: dict[WorkerName, str] = field(factory=dict[WorkerName, str])
     _known: set[WorkerName] = field(factory=set[WorkerName])

@@ -27,7 +27,7 @@ from trio_adaptive.config import OPTIONS, Settings, load_settings
 from trio_adaptive.dask.engine import Engine, Overridden, home
 from trio_adaptive.dask.verdict import Verdicts
 from trio_adaptive.decision.model import Direction
-from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.runtime.bounds import in_workers
 from trio_adaptive.runtime.history import Statistics
 
@@ -116,8 +116,8 @@ class Adaptive(distributed.deploy.Adaptive):  # type: ignore[misc]  # it tells m
             self.periodic_callback = PeriodicCallback(self._settings.interval)
             self.state = "starting"
             before = getattr(cluster, "_adaptive", None)
-            engine = before.engine if isinstance(before, Adaptive) else None
-            self.loop.add_callback(partial(_begin, weakref.ref(self), engine))
+            self.engine.before = before.engine if isinstance(before, Adaptive) else None
+            self.loop.add_callback(partial(_begin, weakref.ref(self)))
 
     def _make_engine(self, cluster: Any) -> Engine:
         cls = type(self)
@@ -294,7 +294,7 @@ def _unstick(cluster: Any) -> None:
             del sticky[name]
 
 
-def _begin(me: weakref.ref[Adaptive], before: Engine | None) -> None:
+def _begin(me: weakref.ref[Adaptive]) -> None:
     """Start the engine; runs on the cluster's loop."""
     adaptive = me()
     if adaptive is None or adaptive.state != "starting":
@@ -302,14 +302,15 @@ def _begin(me: weakref.ref[Adaptive], before: Engine | None) -> None:
     adaptive.state = "running"
     adaptive.periodic_callback.start()
     logger.info("Adaptive scaling started: minimum=%s maximum=%s", adaptive.minimum, adaptive.maximum)
-    task = asyncio.ensure_future(adaptive.engine.live(before))
+    task = asyncio.ensure_future(adaptive.engine.live())
     task.add_done_callback(partial(_ended, me))
 
 
 def _ended(me: weakref.ref[Adaptive], task: asyncio.Task[str]) -> None:
     reason = "its event loop has ended" if task.cancelled() else ""
     if not reason and (error := task.exception()) is not None:
-        logger.error("Adaptive scaling ended by an error", exc_info=error)
+        driven = isinstance(error, AlreadyDriven)
+        logger.error("Adaptive scaling ended by an error: %s", error, exc_info=None if driven else error)
         reason = "error"
     adaptive = me()
     if adaptive is not None:

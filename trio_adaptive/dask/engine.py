@@ -63,6 +63,8 @@ class Engine(Adaptive):
         self._base = base
         self._named: list[WorkerName] = []
         self.stepping = False
+        self.before: Engine | None = None
+        """The engine that had the cluster before; also one that never came to run waits for it."""
         if self._overridden(owner(), "recommendations"):  # the patience is in the verdict
             settings = evolve(settings, wait_count=1, idle_timeout=0.0)
         super().__init__(cluster, settings=settings)
@@ -97,10 +99,9 @@ class Engine(Adaptive):
         """The log itself, as upstream has it, not a copy."""
         return self._life.history.log
 
-    async def live(self, before: Engine | None) -> str:
-        """Adapt until the end, but not before an engine that had the cluster ``before`` has ended; returns why."""
-        if before is not None:
-            await before.wait_ended()
+    async def live(self) -> str:
+        """Adapt until the end, but not before the engine that had the cluster before has ended; returns why."""
+        await self._wait_turn()
         await self.run()
         return self.statistics().stop_reason
 
@@ -110,9 +111,15 @@ class Engine(Adaptive):
         super().stop(reason)
 
     async def wait_ended(self) -> None:
-        """Wait until nothing of it is left, where there ever was something."""
+        """Wait until nothing of it and of those before it is left, where there ever was something."""
+        await self._wait_turn()
         if self._life.stage in {"running", "stopping"}:
             await self.wait_stopped()
+
+    async def _wait_turn(self) -> None:
+        if self.before is not None:
+            await self.before.wait_ended()
+            self.before = None
 
     async def step(self) -> None:
         """One step by hand. A step while another one is under way does nothing, as upstream.

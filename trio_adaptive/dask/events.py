@@ -15,10 +15,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 import anyio
-from distributed.comm.core import connect
 
 from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
 from trio_adaptive.dask.loops import home_post
+from trio_adaptive.dask.probe.talk import mark_seen
+from trio_adaptive.dask.streams import LEAVE_TIMEOUT, RETRY_FIRST, RETRY_LONGEST, connected
 from trio_adaptive.errors import ClusterError
 
 logger = logging.getLogger("trio_adaptive.dask")
@@ -26,13 +27,6 @@ logger = logging.getLogger("trio_adaptive.dask")
 TOPICS: Final = ("scheduler", "all")
 WORK: Final = frozenset({"update-graph"})
 WORKERS: Final = frozenset({"add-worker", "remove-worker", "retire-workers", "restart"})
-
-RETRY_FIRST = 0.1
-RETRY_LONGEST = 5.0
-"""Pauses before subscribing again after the stream broke, doubled each time up to the longest, in seconds."""
-
-LEAVE_TIMEOUT = 0.5
-"""How long saying goodbye may take, in seconds."""
 
 
 async def watch_scheduler(link: SchedulerLink, wake: Callable[[], None]) -> None:
@@ -65,7 +59,7 @@ async def watch_scheduler(link: SchedulerLink, wake: Callable[[], None]) -> None
 async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
     """Subscribe and read until the stream ends. Lives on the asyncio loop."""
     client = f"trio-adaptive-{uuid.uuid4().hex}"
-    comm = await _connect(link)
+    comm = await connected(link)
     try:
         await comm.write({"op": "register-client", "client": client, "reply": False, "versions": {}})
         await comm.read()
@@ -73,7 +67,7 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
         tell("restart")  # whatever happened before the subscription
         # A task of its own, since cancelling a read breaks the line, over which we still say goodbye.
         reading = asyncio.ensure_future(_read_all(comm, tell))
-        reading.add_done_callback(_mark_seen)
+        reading.add_done_callback(mark_seen)
         try:
             await asyncio.wait({reading})
             reading.result()
@@ -82,29 +76,6 @@ async def _listen(link: SchedulerLink, tell: Callable[[str], None]) -> None:
                 await asyncio.wait_for(_unsubscribe(comm, client, reading), LEAVE_TIMEOUT)
     finally:
         comm.abort()
-
-
-async def _connect(link: SchedulerLink) -> Any:
-    """Connect, to the end even where that is called off meanwhile: a listener forgets to close what is half made."""
-    connecting = asyncio.ensure_future(connect(link.address, **link.connection_args))
-    try:
-        return await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        connecting.add_done_callback(_hang_up)
-        await asyncio.wait({connecting}, timeout=LEAVE_TIMEOUT)
-        connecting.cancel()
-        raise
-
-
-def _hang_up(connecting: asyncio.Future[Any]) -> None:
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result().abort()
-
-
-def _mark_seen(reading: asyncio.Future[None]) -> None:
-    """The line may break while we are being cancelled; asyncio would log an error that nobody has looked at."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 async def _read_all(comm: Any, tell: Callable[[str], None]) -> None:

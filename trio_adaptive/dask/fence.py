@@ -13,14 +13,16 @@ stolen task may still land there (it is then not started, and runs elsewhere).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal
 
 import anyio
 from distributed.comm.core import CommClosedError, connect
 
+from trio_adaptive.dask.leave import Leave
 from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
+from trio_adaptive.decision.model import Lost
 from trio_adaptive.errors import ClusterError, DrainRefused
 
 POLL: Final = 0.05
@@ -39,37 +41,41 @@ CONFIRM: Final = 0.5
 _stimuli = itertools.count()
 
 
-async def drain(
-    link: SchedulerLink, addresses: Sequence[str], committed: Callable[[], None], *, close: bool = True
-) -> None:
-    """Let the workers at these addresses, one unit's, finish and leave; returns when the scheduler has let go.
-
-    Args:
-        link: to their scheduler.
-        addresses: the workers, which are fenced and finish together.
-        committed: called when the retirement is asked for: cancelling no longer brings the workers back.
-        close: whether the scheduler closes them. Otherwise they stay, empty and without new tasks, for the resource
-            manager to end: where it starts again what has ended by itself, they must not end first.
-
-    Raises:
-        DrainRefused: the scheduler kept a worker, which is back in service.
-        ClusterError: the scheduler could not be asked; the workers are back in service as far as it could be reached.
-    """
+async def drain(link: SchedulerLink, leave: Leave) -> None:
+    """Let the workers finish and leave; see `trio_adaptive.dask.drain.drain`."""
     asked = False
     try:
-        await _finish(link, addresses)
-        committed()
+        await set_status(link, leave.addresses, "closing_gracefully")
+        if leave.only_idle:
+            await _check_idle(link, leave.addresses)
+        with anyio.CancelScope(deadline=leave.deadline):
+            await _finish(link, leave.addresses)
+        left = await link.processing(leave.addresses)
+        leave.commit()
         asked = True
-        await _retire(link, addresses, close=close)
+        await _retire(link, leave.addresses, close=leave.close)
+        if left:
+            # How long they had run, and what data was lost with them, is beyond stock handlers.
+            leave.forced(Lost(tasks=left))
     except DrainRefused:
         raise
     except BaseException:
         # The scheduler goes on with a retirement that nobody waits for any more, and may refuse it in the end: asking
         # once more is how to learn that, and harmless to workers that have gone.
-        end = _retire(link, addresses, close=close) if asked else set_status(link, addresses, "running")
+        end = (
+            _retire(link, leave.addresses, close=leave.close)
+            if asked
+            else set_status(link, leave.addresses, "running")
+        )
         with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
             await end
         raise
+
+
+async def _check_idle(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    if await link.processing(addresses):
+        await set_status(link, addresses, "running")
+        raise DrainRefused("it has work again")
 
 
 async def _retire(link: SchedulerLink, addresses: Sequence[str], *, close: bool) -> None:

@@ -7,53 +7,58 @@ caller's: every method may be cancelled at any checkpoint.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import distributed
-from attrs import frozen
 from distributed.core import rpc
 from distributed.protocol import pickle
 
+from trio_adaptive.dask.answers import (
+    Roster,
+    candidates_of,
+    memory_of,
+    roster_of_identity,
+    roster_of_rows,
+    work_of,
+)
 from trio_adaptive.dask.loops import CANCEL_GRACE, LoopCaller, asyncio_loop
-from trio_adaptive.decision.model import Load, Memory, WorkerName
-from trio_adaptive.errors import CallTimedOut, ClusterError, SchedulerUnreachable
+from trio_adaptive.decision.model import Candidate, Load, WorkerName
+from trio_adaptive.decision.targets import load_of
+from trio_adaptive.errors import AlreadyDriven, CallTimedOut, ClusterError, SchedulerUnreachable
 
+PREFIX: Final = "trio_adaptive_"
+"""Of the names of the probe's handlers."""
 
-@frozen
-class WorkerInfo:
-    """One registered worker.
-
-    Attributes:
-        name: its name, as text.
-        address: where it listens.
-        nthreads: tasks it can run at once.
-        status: Dask's word: running, paused, closing_gracefully...
-        executing: tasks that it was executing at its last heartbeat.
-        stored: bytes of results that it kept then, in memory and on disk.
-        memory_limit: bytes that it may use; 0 for no limit.
-    """
-
-    name: WorkerName
-    address: str
-    nthreads: int
-    status: str
-    executing: int
-    stored: int = 0
-    memory_limit: int = 0
+PATIENCE: Final = 50
+"""Connections that may be waiting for an answer at the same time."""
 
 
 class SchedulerLink:
-    """A line to one scheduler. Made by `open_link`."""
+    """A line to one scheduler. Made by `open_link`.
+
+    Attributes:
+        caller: runs things on the event loop that the connections belong to.
+        address: the scheduler's.
+        connection_args: what a connection to it needs, such as certificates.
+        patience: how many calls may wait in the scheduler at the same time, each on a connection of its own.
+        epoch: the number of our turn as its driver; None without the probe, where stock handlers have to do.
+        degraded: why there is no probe although there should be one; empty otherwise.
+        cut: why we have no line now although we mean to drive: then nothing is asked, let alone ordered.
+    """
 
     def __init__(self, caller: LoopCaller, address: str, connection_args: Mapping[str, Any]) -> None:
         self.caller = caller
         self.address = address
         self.connection_args = dict(connection_args)
+        self.epoch: int | None = None
+        self.degraded = ""
+        self.cut = ""
+        self.patience = anyio.CapacityLimiter(PATIENCE)
         self._rpc: Any = None
-        self._roster: dict[WorkerName, WorkerInfo] = {}
+        self._roster: Roster = {}
         self._roster_is_stale = True
 
     async def open(self) -> None:
@@ -73,8 +78,38 @@ class SchedulerLink:
             SchedulerUnreachable: no connection, or it broke before the answer.
             ClusterError: the handler raised; its error is the cause.
         """
+        self._check_line(handler)
         with scheduler_errors(handler, self.address):
             return await self.caller.call(lambda: getattr(self._rpc, handler)(**arguments))
+
+    def _check_line(self, what: str) -> None:
+        # Somebody else may drive by now; and a probe that has gone cannot be asked without errors in a log there.
+        if self.cut:
+            raise SchedulerUnreachable(f"{what} on {self.address}: no line to it: {self.cut}")
+
+    async def ask_probe(self, handler: str, **arguments: Any) -> Any:
+        """Call one of the probe's handlers.
+
+        Raises:
+            SchedulerUnreachable: the probe has gone, since our line is broken; it comes back with the line.
+            ClusterError: as `ask`.
+        """
+        answer = await self.ask(f"{PREFIX}{handler}", **arguments)
+        if answer is None:  # what the scheduler says where it has no such handler
+            raise SchedulerUnreachable(f"{handler} on {self.address}: the probe has gone")
+        return answer
+
+    async def order(self, handler: str, **arguments: Any) -> Any:
+        """Call one of the probe's handlers that only the driver may call.
+
+        Raises:
+            AlreadyDriven: another one drives by now.
+            ClusterError: as `ask`.
+        """
+        answer = await self.ask_probe(handler, epoch=self.epoch, **arguments)
+        if "not_driver" in answer:
+            raise AlreadyDriven(f"{self.address} is driven by {answer['not_driver']}, not by us any more")
+        return answer
 
     async def identity(self) -> dict[str, Any]:
         """What the scheduler says of itself and of all its workers."""
@@ -85,31 +120,51 @@ class SchedulerLink:
         """Let the next `roster` ask again: workers have come or gone."""
         self._roster_is_stale = True
 
-    async def roster(self, *, refresh: bool = False) -> Mapping[WorkerName, WorkerInfo]:
+    async def roster(self, *, refresh: bool = False) -> Roster:
         """The registered workers by name; asked anew when told so or when workers have changed since."""
         if refresh or self._roster_is_stale:
             self._roster_is_stale = False
             try:
-                answer = await self.identity()
+                self._roster = await self._asked_roster()
             except BaseException:
                 self._roster_is_stale = True
                 raise
-            infos = (_worker_info(address, info) for address, info in answer["workers"].items())
-            self._roster = {info.name: info for info in infos}
         return self._roster
 
-    async def target(self, target_duration: float) -> Load:
-        """The scheduler's ``adaptive_target``: how many workers its work asks for, and how much they have to do."""
+    async def _asked_roster(self) -> Roster:
+        if self.epoch is None:
+            return roster_of_identity(await self.identity())
+        return roster_of_rows(await self.ask_probe("load", rows=True))
+
+    async def target(self, target_duration: float, offers: Mapping[str, float] | None = None) -> Load:
+        """How many workers the work asks for, and how much they have to do.
+
+        Args:
+            target_duration: the time in which the work is to be done, in seconds.
+            offers: the resources of a new worker; None where nobody can tell.
+        """
+        if self.epoch is None:
+            return await self._stock_target(target_duration)
+        return load_of(work_of(await self.ask_probe("load")), target_duration, offers)
+
+    async def candidates(self) -> Sequence[Candidate]:
+        """Each worker as one that might leave. Needs the probe."""
+        return candidates_of(await self.ask_probe("candidates"))
+
+    async def _stock_target(self, target_duration: float) -> Load:
+        """The scheduler's ``adaptive_target``."""
 
         async def both() -> tuple[int, dict[str, dict[str, int]]]:
             target = self._rpc.adaptive_target(target_duration=target_duration)
             return tuple(await asyncio.gather(target, self._rpc.get_task_prefix_states()))
 
+        self._check_line("adaptive_target")
         with scheduler_errors("adaptive_target", self.address):
             wanted, states = await self.caller.call(both)
         processing = sum(prefix.get("processing", 0) for prefix in states.values())
         why = f"the scheduler asks for it, to have the work done in {target_duration:g} s"
-        return Load(int(wanted), why, processing, _memory((await self.roster()).values()))
+        memory = memory_of((await self.roster()).values())
+        return Load(int(wanted), why, processing, memory, degraded=self.degraded)
 
     async def suggest(self, target: int, options: Mapping[str, Any]) -> list[WorkerName]:
         """The scheduler's ``workers_to_close``, best candidate first.
@@ -143,22 +198,6 @@ class SchedulerLink:
             here = [address for address in addresses if address in present]
             return await self.processing(here) if here else 0
         return sum(len(keys) for keys in answer.values())
-
-
-def _worker_info(address: str, info: Mapping[str, Any]) -> WorkerInfo:
-    # The shape of the metrics has changed over the releases: task_counts from 2023 on, executing before.
-    metrics: Mapping[str, Any] = info.get("metrics") or {}
-    tasks: Mapping[str, Any] = metrics.get("task_counts") or {}
-    executing = int(tasks.get("executing", metrics.get("executing", 0))) + int(tasks.get("long-running", 0))
-    name = WorkerName(str(info["name"]))
-    stored = int(metrics.get("managed_bytes", 0))
-    status, limit = str(info.get("status", "running")), int(info.get("memory_limit") or 0)
-    return WorkerInfo(name, address, int(info["nthreads"]), status, executing, stored, limit)
-
-
-def _memory(workers: Collection[WorkerInfo]) -> Memory:
-    threads, used = sum(w.nthreads for w in workers), sum(w.stored for w in workers)
-    return Memory(len(workers), threads, used, sum(w.memory_limit for w in workers))
 
 
 @contextmanager

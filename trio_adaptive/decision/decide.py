@@ -11,11 +11,12 @@ can be recalled and be refused, patience in seconds, and a back-off after failed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import evolve
 
+from trio_adaptive.decision.chosen import chosen_in_words
 from trio_adaptive.decision.limiters import limit
 from trio_adaptive.decision.model import (
     Action,
@@ -36,27 +37,24 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     Stop,
-    Suggest,
     Suggested,
     UnitId,
 )
 from trio_adaptive.decision.observe import landed, observe
+from trio_adaptive.decision.patience import forget
+from trio_adaptive.decision.refusals import unwelcome
+from trio_adaptive.decision.shrink import Excess, shrink, take_suggestion
 from trio_adaptive.decision.state import (
     LEAVING,
     Census,
     Floor,
     Hold,
-    Question,
     State,
     ended_units,
-    free_units,
     take_census,
     units_for,
-    untouched,
-    unwelcome,
 )
 from trio_adaptive.decision.targets import wanted_units
-from trio_adaptive.decision.victims import forget, newest_first, nominate, whole_units
 
 DRAINING: Final = LEAVING - {"cancel"}
 
@@ -75,7 +73,7 @@ def decide(state: State, event: Event) -> Step:
 
 def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
-    state = observe(state, sample)
+    before = state = observe(state, sample)
     census = take_census(state, sample)
     wanted = wanted_units(sample)
     final, reasons = limit(state, sample.at, wanted, census.active)
@@ -90,7 +88,8 @@ def _on_sample(state: State, event: Sampled) -> Step:
         actions += more
         state, more = _send_away(state, sample)
         actions += more
-    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note)
+    chosen = chosen_in_words(before, sample, actions, sample.at)
+    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
     return state, actions, Record(sample.at, "sample", counts(state, sample), decision)
 
 
@@ -107,7 +106,7 @@ def _towards(
     if final > census.active:
         return _grow(forget(state), sample, census, final)
     if final < census.active:
-        return _shrink(state, sample, census, final)
+        return shrink(state, Excess(sample, census, final, sample.at, ticks=sample.cause == "interval"))
     return forget(state), (), ""
 
 
@@ -154,36 +153,6 @@ def _name_units(state: State, number: int) -> tuple[State, tuple[UnitId, ...]]:
     return evolve(state, units_named=first + number), fresh
 
 
-def _shrink(
-    state: State, sample: Sample, census: Census, final: int
-) -> tuple[State, tuple[Action, ...], str]:
-    ticks = sample.cause == "interval"
-    if not ticks and not state.nominations:
-        return state, (), ""
-    pending, leave = _leavers(state, sample, census, final)
-    if not pending and not leave:
-        return forget(state), (), f"{census.doubtful} may not come, so none leaves yet"
-    if not leave or not free_units(state, sample, "registered"):
-        state = evolve(state, question=None)
-        return _close(state, census, pending, (), sample.at, ticks=ticks)
-    if state.question is not None:
-        asked = evolve(state.question, ticks=state.question.ticks or ticks)
-        return evolve(state, question=asked), (), "waiting for the scheduler's suggestion"
-    number = state.questions_asked + 1
-    state = evolve(state, question=Question(number, ticks), questions_asked=number)
-    # The scheduler may name workers that we do not touch, so it is asked for as many more.
-    staying = final * sample.unit_size - untouched(state, sample)
-    return state, (Suggest(number, max(0, staying)),), ""
-
-
-def _leavers(state: State, sample: Sample, census: Census, final: int) -> tuple[list[UnitId], int]:
-    """The pending units to take back, and how many registered ones are to leave beside them."""
-    # Who may turn out not to come is no reason for another one to go.
-    excess = max(0, census.active - census.doubtful - final)
-    pending = newest_first(free_units(state, sample, "requested"))[:excess]
-    return [unit.id for unit in pending], excess - len(pending)
-
-
 def _on_suggestion(state: State, event: Suggested) -> Step:
     question = state.question
     sample = state.sample
@@ -196,36 +165,12 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
     census = take_census(state, sample)
     wanted = wanted_units(sample)
     final, reasons = limit(state, event.at, wanted, census.active)
-    pending, leave = _leavers(state, sample, census, final)
-    chosen = whole_units(event.workers, free_units(state, sample, "registered"))[:leave]
-    state, actions, note = _close(state, census, pending, chosen, event.at, ticks=question.ticks)
-    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note)
+    before = state
+    excess = Excess(sample, census, final, event.at, ticks=question.ticks)
+    state, actions, note = take_suggestion(state, excess, event.workers)
+    chosen = chosen_in_words(before, sample, actions, event.at)
+    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
     return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
-
-
-def _close(
-    state: State,
-    census: Census,
-    pending: Sequence[UnitId],
-    registered: Sequence[UnitId],
-    now: float,
-    *,
-    ticks: bool,
-) -> tuple[State, tuple[Action, ...], str]:
-    forced = max(0.0, census.active - state.most)
-    state, due = nominate(state, [*pending, *registered], now, ticks=ticks, forced=forced)
-    not_here = set(pending)
-    cancelled = tuple(unit for unit in due if unit in not_here)
-    drained = tuple(unit for unit in due if unit not in not_here)
-    actions: list[Action] = []
-    if cancelled:
-        actions.append(Cancel(cancelled))
-        state = state.with_flights(cancelled, "cancel", now)
-    if drained:
-        actions.append(Drain(drained))
-        state = state.with_flights(drained, "drain", now)
-    note = f"{len(state.nominations)} named to leave, not for long enough yet" if state.nominations else ""
-    return state, tuple(actions), note
 
 
 def _on_sample_failed(state: State, event: SampleFailed) -> Step:

@@ -46,6 +46,8 @@ class Unit:
         executing: tasks that its workers were executing when they last told the scheduler.
         ours: False for a worker that registered without being part of the cluster's plan.
         detail: for failed and lost units, why, with the last output.
+        idle: seconds since the last activity of any of its workers; None while one has work, or where nobody says.
+        stored: bytes of results that its workers keep.
     """
 
     id: UnitId
@@ -55,6 +57,8 @@ class Unit:
     executing: int = 0
     ours: bool = True
     detail: str = ""
+    idle: float | None = None
+    stored: int = 0
 
 
 Cause: TypeAlias = Literal["interval", "wake-up"]
@@ -78,6 +82,83 @@ class Memory:
 
 
 @frozen
+class TaskClass:
+    """Tasks ready to run that ask for the same beyond a free thread.
+
+    Attributes:
+        needs: what they ask for, in words, such as ``"GPU=1"`` or ``"host 10.0.0.7"``.
+        resources: what a worker must have of each resource to run one of them.
+        placed: whether they are bound to certain workers or hosts.
+        capable: running workers that can take them.
+        waiting: how many of them no worker has.
+        processing: how many of them workers have, executing or next in line.
+        busy: how many workers have those.
+        seconds: estimated work in all of them, waiting and processing.
+    """
+
+    needs: str
+    resources: Mapping[str, float]
+    placed: bool
+    capable: int
+    waiting: int
+    processing: int
+    busy: int
+    seconds: float
+
+
+@frozen
+class Work:
+    """All that is ready to run, and the workers that there are for it.
+
+    Attributes:
+        workers: registered workers.
+        busy: how many of them have tasks.
+        threads: tasks that they can run at once.
+        processing: tasks that they have, executing or next in line.
+        queued: tasks that wait for any worker with a free thread.
+        waiting: tasks that no worker can take (Dask's ``no-worker``).
+        seconds: estimated work in all of these.
+        stored: bytes of results that the workers keep.
+        memory_limit: bytes that they may use; 0 where there is no limit.
+        scatters: calls that wait for a worker to put data on.
+        classes: of the tasks that ask for more than a free thread; they are counted above as well.
+    """
+
+    workers: int = 0
+    busy: int = 0
+    threads: int = 0
+    processing: int = 0
+    queued: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    stored: int = 0
+    memory_limit: int = 0
+    scatters: int = 0
+    classes: tuple[TaskClass, ...] = ()
+
+
+@frozen
+class Candidate:
+    """A registered worker, as one that might leave.
+
+    Attributes:
+        name: its name.
+        processing: tasks that it has.
+        idle: seconds since its last activity; None while it has work.
+        unique: bytes of results that no other worker has: what would have to be moved.
+        stored: bytes of all its results.
+        stays: why it must not leave now, such as ``"it holds an actor"``; empty where nothing keeps it.
+    """
+
+    name: WorkerName
+    processing: int = 0
+    idle: float | None = None
+    unique: int = 0
+    stored: int = 0
+    stays: str = ""
+
+
+@frozen
 class Load:
     """What the scheduler says about the work.
 
@@ -86,6 +167,7 @@ class Load:
         why: the source of that number, in words.
         processing: tasks that the workers have now, executing or next in line; None where nobody says.
         memory: what the workers have of it; None where nobody says.
+        blocked: ready tasks that neither a present nor a new worker can run, and what they need, in words.
         degraded: why less is known, and less safe, than could be; empty where nothing is missing.
     """
 
@@ -93,6 +175,7 @@ class Load:
     why: str = "the scheduler's adaptive_target"
     processing: int | None = None
     memory: Memory | None = None
+    blocked: tuple[str, ...] = ()
     degraded: str = ""
 
 
@@ -347,6 +430,8 @@ class Decision:
         reasons: the limiters that changed the number, in order.
         actions: what follows.
         note: why less was done than ``final`` asks for, for example a back-off after failed launches.
+        chosen: a line for each unit that is given back, why this one.
+        load: what ``raw`` comes from.
     """
 
     at: float
@@ -356,6 +441,8 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     actions: tuple[Action, ...] = ()
     note: str = ""
+    chosen: tuple[str, ...] = ()
+    load: Load = Load(0)
 
 
 @frozen

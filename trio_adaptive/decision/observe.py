@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from attrs import evolve
 
 from trio_adaptive.decision.model import ActionName, Outcome, Result, Sample, Unit, UnitId
+from trio_adaptive.decision.refusals import forgive, refused
 from trio_adaptive.decision.state import Flight, FlightKind, State
 
 STARTUPS_KEPT = 16
@@ -26,8 +27,8 @@ BACK: frozenset[Result] = frozenset({"refused", "recalled"})
 
 
 def observe(state: State, sample: Sample) -> State:
-    """The state after a look: flights that have landed, start-up times, failures, what has expired."""
-    state = _register(_land(state, sample), sample)
+    """The state after a look: flights that have landed, start-up times, failures, refusals, what has expired."""
+    state = forgive(_register(_land(state, sample), sample), sample)
     nominations = state.nominations
     if nominations and nominations.keys() - sample.by_id.keys():
         nominations = {u: n for u, n in nominations.items() if u in sample.by_id}
@@ -82,6 +83,8 @@ def landed(state: State, outcome: Outcome) -> State:
     if outcome.action == "launch" and outcome.result != "done":
         # What did start is in the next look; what did not is simply missing from it.
         state = _back_off(state, outcome.at, outcome.detail)
+    if outcome.action == "drain" and outcome.result == "refused":
+        state = refused(state, outcome)
     flights = dict(state.flights)
     for unit in outcome.units:
         flight = flights.get(unit)

@@ -102,6 +102,23 @@ class Question:
 
 
 @frozen
+class Refusal:
+    """A unit that has refused to leave.
+
+    Attributes:
+        count: how often in a row.
+        until: when it may be asked again.
+        why: in the cluster's words.
+        idle: whether the cluster tells for how long it has been idle, and it was.
+    """
+
+    count: int
+    until: float
+    why: str
+    idle: bool = False
+
+
+@frozen
 class State:
     """Everything the decision remembers. See the attributes' own classes.
 
@@ -120,6 +137,7 @@ class State:
     floors: tuple[Floor, ...] = ()
     flights: Mapping[UnitId, Flight] = field(factory=dict)
     nominations: Mapping[UnitId, Nomination] = field(factory=dict)
+    refusals: Mapping[UnitId, Refusal] = field(factory=dict)
     question: Question | None = None
     questions_asked: int = 0
     sample: Sample | None = None
@@ -225,13 +243,6 @@ def untouched(state: State, sample: Sample) -> int:
     if state.rules.strangers != "ignore":
         return 0
     return sum(len(unit.workers) for unit in sample.units if not unit.ours)
-
-
-def unwelcome(state: State, sample: Sample) -> tuple[UnitId, ...]:
-    """Workers that nobody planned and that are to go."""
-    if state.rules.strangers != "retire":
-        return ()
-    return tuple(u.id for u in sample.units if not u.ours and u.id not in state.flights)
 
 
 def ended_units(state: State, sample: Sample) -> tuple[UnitId, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
-from attrs import evolve
+from trio_adaptive.decision.model import Candidate, Unit, UnitId, WorkerName
 
-from trio_adaptive.decision.model import Unit, UnitId, WorkerName
-from trio_adaptive.decision.state import Nomination, State
+Rank: TypeAlias = tuple[bool, int, int, int, int, float, str]
+"""Busy, minus the doublings of the idle time, bytes to move, bytes stored, tasks, minus the seconds idle, name: the
+smallest leaves first."""
 
 
 def newest_first(units: Sequence[Unit]) -> list[Unit]:
@@ -31,44 +33,50 @@ def whole_units(suggested: Sequence[WorkerName], candidates: Sequence[Unit]) -> 
     return complete
 
 
-def nominate(
-    state: State, named: Sequence[UnitId], now: float, *, ticks: bool, forced: float
-) -> tuple[State, tuple[UnitId, ...]]:
-    """Count the units named now and forget the others; returns those whose time has come.
+def ranked(candidates: Iterable[Candidate], units: Sequence[Unit], target: int) -> list[WorkerName]:
+    """The workers of the units that may leave, the best unit first.
+
+    Idle units come before busy ones, those idle for longest first. Of those idle for about as long (up to twice, from a
+    second on) the cheapest to lose: the least bytes to move, the least bytes stored, the fewest tasks; then by the idle
+    time to the last digit, and by name. A unit stays as a whole where one of its workers has to, or where
+    nothing is known of one.
 
     Args:
-        state: where the nominations so far are.
-        named: the units that could leave now.
-        now: the time of the look that named them.
-        ticks: whether this was a tick of the interval. A look between two ticks forgets units but counts for none.
-        forced: how many have to leave because the size is above the maximum: for the first so many of those named,
-            being idle for long is no condition.
+        candidates: what is known of the registered workers.
+        units: what there is; only those registered are looked at. They count as complete, since the rest of them is
+            to be expected.
+        target: how many workers are to stay at least.
     """
-    again = {before: evolve(before, count=before.count + ticks) for before in {*state.nominations.values()}}
-    first = Nomination(since=now, count=int(ticks))
-    nominations = state.nominations
-    counted = {unit: again[nominations[unit]] if unit in nominations else first for unit in named}
-    if not ticks:
-        counted = {unit: nomination for unit, nomination in counted.items() if nomination.count}
-        return evolve(state, nominations=counted), ()
-    rules = state.rules
-    in_a_row = [n for n in (first, *again.values()) if n.count >= rules.wait_count]
-    # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
-    long_enough = [n for n in in_a_row if now - n.since + rules.interval / 10 >= state.patience]
-    # By identity: a few values stand for all units, and hashing them would take longer than all the rest.
-    due_forced, due = {id(n) for n in in_a_row}, {id(n) for n in long_enough}
-    going: list[UnitId] = []
-    staying: dict[UnitId, Nomination] = {}
-    for position, (unit, nomination) in enumerate(counted.items()):
-        if id(nomination) in (due_forced if position < forced else due):
-            going.append(unit)
-        else:
-            staying[unit] = nomination
-    return evolve(state, nominations=staying), tuple(going)
+    known = {candidate.name: candidate for candidate in candidates}
+    registered = [unit for unit in units if unit.state == "registered"]
+    staying = sum(unit.size for unit in registered)
+    going: list[WorkerName] = []
+    ranks = [(rank, unit) for unit in registered if (rank := _rank(unit, known)) is not None]
+    for _, unit in sorted(ranks, key=lambda ranked_unit: ranked_unit[0]):
+        if staying - unit.size >= target:
+            staying -= unit.size
+            going += unit.workers
+    return going
 
 
-def forget(state: State) -> State:
-    """Nobody is to leave: drop all nominations, and the question for more."""
-    if not state.nominations and state.question is None:
-        return state
-    return evolve(state, nominations={}, question=None)
+def _rank(unit: Unit, known: Mapping[WorkerName, Candidate]) -> Rank | None:
+    workers = [known.get(name) for name in unit.workers]
+    members = [worker for worker in workers if worker is not None and not worker.stays]
+    if not members or len(members) < len(unit.workers):
+        return None
+    idle = [member.idle for member in members if member.idle is not None]
+    busy = len(idle) < len(members)
+    return (
+        busy,
+        0 if busy else -_doublings(min(idle)),
+        sum(member.unique for member in members),
+        sum(member.stored for member in members),
+        sum(member.processing for member in members),
+        0.0 if busy else -min(idle),
+        unit.id,
+    )
+
+
+def _doublings(seconds: float) -> int:
+    """How many times one second fits doubled into it: moving gigabytes for a difference of milliseconds is not worth it."""
+    return int(seconds).bit_length()

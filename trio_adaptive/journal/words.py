@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from trio_adaptive.decision.amounts import lost_in_words
 from trio_adaptive.decision.model import (
     AddRequest,
     Cancel,
@@ -17,6 +20,9 @@ from trio_adaptive.decision.model import (
     SetPause,
     Stop,
 )
+
+FEW: Final = 3
+"""So many units are told of one by one."""
 
 
 def in_words(record: Record) -> str:
@@ -36,8 +42,9 @@ def _decision(decision: Decision) -> str:
         return ""
     chain = "".join(f", {reason.why}" for reason in decision.reasons)
     aim = f"{decision.active} -> {decision.final} (the load asks for {decision.raw}{chain})"
-    note = f"; {decision.note}" if decision.note else ""
-    return f"{aim}: {', '.join(deeds)}{note}"
+    few = decision.chosen if len(decision.chosen) <= FEW else ()
+    more = "; ".join(filter(None, (*few, decision.note, *decision.load.blocked)))
+    return f"{aim}: {', '.join(deeds)}{'; ' if more else ''}{more}"
 
 
 def _deed(action: object) -> str:
@@ -57,8 +64,9 @@ def _deed(action: object) -> str:
 def _outcome(outcome: Outcome) -> str:
     verb = {"launch": "launch", "cancel": "taking back", "drain": "drain", "recall": "recall"}[outcome.action]
     detail = f": {outcome.detail}" if outcome.detail else ""
-    units = ", ".join(outcome.units) if len(outcome.units) <= 3 else f"{len(outcome.units)} units"  # noqa: PLR2004
-    return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}"
+    units = ", ".join(outcome.units) if len(outcome.units) <= FEW else f"{len(outcome.units)} units"
+    lost = f": {lost_in_words(outcome.lost)}" if outcome.result == "forced" else ""
+    return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
 def _command(command: Command) -> str:

@@ -24,7 +24,7 @@ from trio_adaptive.decision.model import (
     SetPause,
     WorkerName,
 )
-from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
 from trio_adaptive.runtime.history import Statistics, statistics
@@ -150,6 +150,11 @@ class Adaptive:
         """The latest look at the cluster."""
         return self._life.sample
 
+    @property
+    def taken_over(self) -> bool:
+        """Whether adapting ended because somebody else drives the cluster by now."""
+        return self._life.taken_over
+
     async def records(self) -> AsyncGenerator[Record]:
         """Follow the records from now on, until adapting ends. A slow reader misses the oldest ones."""
         history = self._life.history
@@ -182,6 +187,7 @@ class Adaptive:
         Once it has ended it may be run again: a new lifetime, with nothing left of the one before.
 
         Raises:
+            AlreadyDriven: the cluster has another driver.
             ExceptionGroup: of what went wrong inside.
             RuntimeError: it is running already.
         """
@@ -220,18 +226,25 @@ async def adaptive(
 
     What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
     group leaves.
+
+    Raises:
+        AlreadyDriven: the cluster has another driver.
     """
     scaler = Adaptive(cluster, settings=settings, **options)
     failure: BaseException | None = None
+    begun = False
     try:
         async with anyio.create_task_group() as tasks:
-            await tasks.start(scaler.run)
             try:
+                await tasks.start(scaler.run)
+                begun = True
                 yield scaler
             except anyio.get_cancelled_exc_class():
                 raise  # the task group knows whose cancellation it is
-            except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
-                failure = error
+            except BaseException as error:
+                if not begun and not isinstance(error, AlreadyDriven):
+                    raise
+                failure = error  # raised again outside of the group, which would wrap it
             scaler.stop("its block has ended")
     finally:
         if failure is not None:

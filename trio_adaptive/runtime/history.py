@@ -26,6 +26,8 @@ class Statistics:
         wanted: what the load asks for; None before the first look.
         target: what is aimed at after every limiter; None before the first look.
         reasons: the limiters between the two, in words.
+        blocked: ready tasks that neither a present nor a new worker can run, and what they need, in words.
+        degraded: why less is known, and less safe, than could be; empty where nothing is missing.
         note: what keeps the scaler from going there at once.
         unit_size: workers in a unit, as far as is known.
         minimum: the bound below, in workers.
@@ -46,6 +48,8 @@ class Statistics:
     wanted: int | None
     target: int | None
     reasons: tuple[str, ...]
+    blocked: tuple[str, ...]
+    degraded: str
     note: str
     unit_size: int
     minimum: int
@@ -189,6 +193,8 @@ def statistics(state: State, history: History, stage: Stage) -> Statistics:
         wanted=None if decision is None else decision.raw,
         target=None if decision is None else decision.final,
         reasons=() if decision is None else tuple(f"{r.limiter}: {r.why}" for r in decision.reasons),
+        blocked=() if decision is None else decision.load.blocked,
+        degraded="" if decision is None else decision.load.degraded,
         note="" if decision is None else decision.note,
         unit_size=state.unit_size,
         minimum=state.minimum,

@@ -15,6 +15,7 @@ from contextlib import suppress
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from attrs import evolve
 
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster
@@ -22,11 +23,12 @@ from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
 from trio_adaptive.decision.state import Rules, State
-from trio_adaptive.errors import ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
+from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
@@ -43,6 +45,7 @@ class Lifetime:
         bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
         stopped: set when nothing of it is left.
+        taken_over: whether it ended because somebody else drives the cluster by now.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Lifetime:
         self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
         self.stopped = anyio.Event()
+        self.taken_over = False
         self._cluster = cluster
         self._settings = settings
         self._load = load
@@ -116,10 +120,14 @@ class Lifetime:
             self._actions.recall_drains()
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Live; ``ready`` is called when commands are taken."""
+        """Live; ``ready`` is called when commands are taken.
+
+        Raises:
+            AlreadyDriven: the cluster has a driver.
+        """
         self.stage = "running"
         try:
-            async with opened(self._cluster) as self._port:
+            async with opened(self._cluster) as self._port, leased(self._port, self._settings):
                 await self._adapt(self._port, ready)
         finally:
             self._state = self.state
@@ -146,14 +154,14 @@ class Lifetime:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
                         adapting.start_soon(scaler.run)
-                        adapting.start_soon(port.watch, wake)
+                        adapting.start_soon(self._watch, port, wake)
                         adapting.start_soon(self._watch_shutdown, stops, adapting)
                         self.ready.set()
                         ready()
                 finally:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
-                        await leave(scaler, actions, port, self._settings, self._reason)
+                        await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def step(self) -> None:
@@ -187,6 +195,20 @@ class Lifetime:
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()
         adapting.cancel_scope.cancel()
+
+    async def _watch(self, port: Cluster, wake: Callable[[], None]) -> None:
+        try:
+            await port.watch(wake)
+        except AlreadyDriven as error:
+            self.taken_over = True
+            self.stop(str(error))
+
+    @property
+    def _settings_at_the_end(self) -> Settings:
+        # How many workers there are is somebody else's to decide by then. To "close" means ours, which end with us.
+        if self.taken_over and self._settings.on_exit == "minimum":
+            return evolve(self._settings, on_exit="keep")
+        return self._settings
 
     def _see(self, sample: Sample) -> None:
         self.sample = sample

@@ -11,10 +11,12 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 from attrs import define
 
+from trio_adaptive.decision.amounts import lost_in_words
 from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.model import (
     Event,
     Finished,
+    Load,
     Outcome,
     Record,
     Sample,
@@ -69,15 +71,18 @@ class Scaler:
 
     def step(self, event: Event) -> None:
         """Deal with one event; never blocks."""
-        failures = self.state.failures
+        before = self.state
         self.state, actions, record = decide(self.state, event)
         for action in actions:
             self.actions.start(action)
-        if self.state.failures > failures:
+        if self.state.failures > before.failures:
             self.tell(self._trouble, _launch_failed(self.state, record))
         match event:
             case Sampled():
                 self.seen(event.sample)
+                self._tell_of_blocked(
+                    event.sample.load, None if before.sample is None else before.sample.load
+                )
             case SampleFailed():
                 self.tell(logging.WARNING, f"No answer, so nothing is changed: {event.error}")
             case Finished():
@@ -90,12 +95,21 @@ class Scaler:
                 self.wake()
         self.publish(record)
 
+    def _tell_of_blocked(self, load: Load, before: Load | None) -> None:
+        # Once, and again only when it is more: numbers of tasks change with every look. Why the load is degraded has
+        # been said where that was noticed.
+        if len(load.blocked) > (0 if before is None else len(before.blocked)):
+            self.tell(logging.WARNING, f"No worker for them: {'; '.join(load.blocked)}")
+
     def _tell_of(self, outcome: Outcome) -> None:
         units = ", ".join(outcome.units)
         if outcome.action != "launch" and outcome.result in {"failed", "timed out"}:
             self.tell(self._trouble, f"The {outcome.action} of {units} {outcome.result}: {outcome.detail}")
         elif outcome.action == "drain" and outcome.result == "refused":
             self.tell(logging.INFO, f"The drain of {units} was refused: {outcome.detail}")
+        elif outcome.result == "forced":
+            lost = lost_in_words(outcome.lost)
+            self.tell(logging.WARNING, f"{units} was made to go after {outcome.took:.1f} s: {lost}")
 
     @property
     def _trouble(self) -> int:

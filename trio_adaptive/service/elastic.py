@@ -46,12 +46,14 @@ class Elastic:
         dashboard: the link to Dask's dashboard, empty when it is not ours to know.
         scaler: adapts the workers.
         pids: gives the process ids of the scheduler, where it is ours, and of the workers.
+        has_scheduler: whether the scheduler is ours, and so goes on when another autoscaler takes over.
     """
 
     address: str
     dashboard: str
     scaler: Adaptive
     pids: Callable[[], list[int]]
+    has_scheduler: bool = True
 
 
 @asynccontextmanager
@@ -96,7 +98,8 @@ async def _adapting(
         command_cluster(address, plan.worker) as cluster,
         adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
     ):
-        yield Elastic(address, dashboard, scaler, lambda: [*pids, *cluster.pids.values()])
+        own = plan.scheduler is None
+        yield Elastic(address, dashboard, scaler, lambda: [*pids, *cluster.pids.values()], has_scheduler=own)
 
 
 async def _guard(process: ChildProcess) -> None:

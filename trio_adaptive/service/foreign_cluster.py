@@ -206,6 +206,8 @@ def _told(cluster: Any, attribute: str) -> str:
 
 async def _guard(scaler: Adaptive, name: str) -> None:
     await scaler.wait_stopped()
+    if scaler.taken_over:
+        return
     raise ClusterClosed(f"the {name} has been closed by somebody else")
 
 

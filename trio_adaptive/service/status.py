@@ -57,6 +57,10 @@ def status_text(scaler: Adaptive) -> Text:
     if now.wanted is not None and now.wanted != now.target:
         text.append(f", load asks for {now.wanted * size}")
     text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
+    for words in now.blocked:
+        text.append(f" │ {words}", style="yellow")
+    if now.degraded:
+        text.append(f" │ degraded: {now.degraded.splitlines()[0]}", style="yellow")
     if now.failures:
         text.append(f" │ {now.failures} failed: {now.last_error.splitlines()[0]}", style="bold red")
     return text

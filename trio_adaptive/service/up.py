@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractAsyncContextManager
 
 import trio
@@ -10,9 +11,11 @@ from trio_adaptive.service.elastic import Elastic
 from trio_adaptive.service.signals import Signals
 from trio_adaptive.service.status import watched
 
+logger = logging.getLogger(__name__)
+
 
 async def up(opening: AbstractAsyncContextManager[Elastic], *, live: bool) -> int:
-    """Serve until a signal comes.
+    """Serve until a signal comes, or there is nothing left to do, since another autoscaler has taken over.
 
     Args:
         opening: brings the cluster up, and takes it down again.
@@ -29,9 +32,18 @@ async def up(opening: AbstractAsyncContextManager[Elastic], *, live: bool) -> in
                 signals.pids = cluster.pids
                 _greet(cluster)
                 async with watched(cluster.scaler, live=live):
-                    await trio.sleep_forever()
+                    await _until_taken_over(cluster)
         nursery.cancel_scope.cancel()
     return 0
+
+
+async def _until_taken_over(cluster: Elastic) -> None:
+    """Wait until there is nothing left to do here: whoever has taken over may still need our scheduler."""
+    await cluster.scaler.wait_stopped()
+    if cluster.scaler.taken_over:
+        logger.warning("No longer adapting: %s", cluster.scaler.statistics().stop_reason)
+    if not cluster.scaler.taken_over or cluster.has_scheduler:
+        await trio.sleep_forever()
 
 
 def _greet(cluster: Elastic) -> None:

@@ -1,8 +1,4 @@
-"""From the load to a wanted number of units.
-
-The rule shipped today is Dask's own: the scheduler's ``adaptive_target`` counts workers, and a unit of several
-workers is bought whole.
-"""
+"""From a load to a wanted number of units, and the correction of the scheduler's own ``adaptive_target``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""What is told to people: what blocks tasks, what is missing, what a forced end has cost."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from attrs import evolve
+from scenes import AT_ONCE, outcomes, running, until
+
+from trio_adaptive.decision.model import Lost
+from trio_adaptive.journal.words import in_words
+from trio_adaptive.service.status import status_text
+from trio_adaptive.testing import FakeCluster
+
+pytestmark = pytest.mark.anyio
+
+GPU = "{} tasks need GPU=1, which no worker has and no new one would have"
+COST = "2 tasks begin again, 34.5 task-seconds were lost, 3.0 MiB of results are computed again"
+
+
+class Outspoken(FakeCluster):
+    """Its load says more, and its drains are forced."""
+
+    blocked = ()
+    degraded = ""
+
+    async def target(self, target_duration):
+        load = await super().target(target_duration)
+        return evolve(load, blocked=self.blocked, degraded=self.degraded)
+
+    async def drain(self, unit, terms):
+        await super().drain(unit, terms)
+        terms.forced(Lost(2, 34.5, 3 * 2**20))
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+async def test_blocked_tasks_are_shown_and_told_of_once(caplog):
+    cluster = Outspoken()
+    async with running(cluster) as scaler:
+        for n in range(200, 100, -20):
+            cluster.blocked = (GPU.format(n),)
+            await until(lambda: scaler.statistics().blocked == cluster.blocked)
+        assert "│ 120 tasks need GPU=1" in status_text(scaler).plain
+        assert scaler.history[-1].decision.load.blocked == cluster.blocked
+        cluster.blocked = (*cluster.blocked, "1 task needs TPU=1, which no worker has")
+        await until(lambda: len(scaler.statistics().blocked) == 2)
+        cluster.want(1)
+        await scaler.wait_for(1)
+        deeds = next(words for record in scaler.history if "launching" in (words := in_words(record)))
+        assert deeds.endswith("launching 1; " + "; ".join(cluster.blocked))
+    assert [text.partition(":")[0] for text in warnings(caplog)] == ["No worker for them"] * 2
+
+
+async def test_what_is_missing_is_shown():
+    cluster = Outspoken(1)
+    cluster.degraded = "the scheduler takes no plugins"
+    async with running(cluster) as scaler:
+        await until(lambda: scaler.statistics().samples > 3)
+        assert scaler.statistics().degraded == cluster.degraded
+        assert "│ degraded: the scheduler takes no plugins" in status_text(scaler).plain
+
+
+async def test_a_forced_end_says_what_it_has_cost(caplog):
+    cluster = Outspoken(1, drain_time=1)
+    async with running(cluster, **AT_ONCE) as scaler:
+        await scaler.wait_for(1)
+        cluster.want(0)
+        await until(lambda: outcomes(scaler, "drain"))
+        (outcome,) = outcomes(scaler, "drain")
+        unit = outcome.units[0]
+        assert (outcome.result, outcome.lost.tasks) == ("forced", 2)
+        told = [in_words(record) for record in scaler.history if record.outcome == outcome]
+        await until(lambda: scaler.statistics().counts.plan == 0)
+    assert told == [f"drain of {unit} forced after 1.00 s: {COST}"]
+    assert warnings(caplog) == [f"{unit} was made to go after 1.0 s: {COST}"]
