@@ -52,8 +52,8 @@ def types(words: str) -> list[dict[str, object]]:
         return []
     if words.startswith("'"):
         return [{"enum": re.findall(r"'(\w+)'", words)}]
-    if words in {"text", "true or false"}:
-        return [{"type": "string" if words == "text" else "boolean"}]
+    if words in {"text", "a path, as text", "true or false"}:
+        return [{"type": "boolean" if words == "true or false" else "string"}]
     if "duration" in words:
         return [{"type": "number", **of_numbers(words)}, {"type": "string"}]
     whole = {"type": "integer", **of_numbers(words)}

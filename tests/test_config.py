@@ -151,6 +151,9 @@ def test_the_defaults():
         "worker_key": None,
         "driver": "",
         "take_over": False,
+        "journal": "",
+        "journal_size": 100 * 2**20,
+        "journal_sync": "interval",
     }
 
 
@@ -199,6 +202,10 @@ RIGHT = [
     ("driver", "the night shift", "the night shift"),
     ("driver", "", ""),
     ("take_over", True, True),
+    ("journal", "cluster.jsonl", "cluster.jsonl"),
+    ("journal", Path("cluster.jsonl"), "cluster.jsonl"),
+    ("journal_size", "1 MiB", 2**20),
+    ("journal_sync", "each", "each"),
 ]
 
 WRONG = {
@@ -226,6 +233,9 @@ WRONG = {
     "worker_key": ["host", 0, False],
     "driver": [7, True, b"us"],
     "take_over": ["yes", 1, 0],
+    "journal": [1, True, b"cluster.jsonl"],
+    "journal_size": [0, -1, 1.5, "much", True],
+    "journal_sync": ["always", 1],
 }
 
 

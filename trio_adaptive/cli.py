@@ -1,4 +1,4 @@
-"""The command line: ``trio-adaptive run`` and ``trio-adaptive up``."""
+"""The command line: ``trio-adaptive run``, ``up`` and ``why``."""
 
 from __future__ import annotations
 
@@ -86,12 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _execute(options: argparse.Namespace) -> int:
+    if options.command == "why":
+        return _why(options)
     live = not options.quiet and not options.plain and sys.stderr.isatty()
     with fatal_interrupts():
         _check_installed()
         command = _run(options, live=live) if options.command == "run" else _up(options, live=live)
         _set_up_logging(options, live=live)
     return trio.run(command)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from trio_adaptive.service.why import why  # noqa: PLC0415 - for this command only
+
+    text = why(options)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # whoever reads it has seen enough, as head(1) has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _run(options: argparse.Namespace, *, live: bool) -> Command:
@@ -161,6 +174,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
     given = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in SCALER_OPTIONS}
     if getattr(options, "take_over", False):
         given["take_over"] = True
+    given["journal"] = options.journal
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -193,9 +207,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trio-adaptive {version('trio-adaptive')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up,why}")
     _add_run(commands)
     _add_up(commands)
+    _add_why(commands)
     return parser
 
 
@@ -248,6 +263,21 @@ examples:
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
 
 
+def _add_why(commands: Any) -> None:
+    from trio_adaptive.service.why import EXAMPLES, add_arguments  # noqa: PLC0415 - see below
+
+    summary = "tell what an autoscaler has decided, and why"
+    add_arguments(
+        commands.add_parser(
+            "why",
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}: from the journal that it has kept.",
+            epilog=f"{EXAMPLES}\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+
+
 def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -286,6 +316,9 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
         "--dashboard-address",
         metavar="HOST:PORT",
         help="of Dask's dashboard (default: any port)",
+    )
+    display.add_argument(
+        "--journal", metavar="FILE", help="write every decision there, for trio-adaptive why (default: none)"
     )
     display.add_argument("--no-dashboard", action="store_true", help="without Dask's dashboard")
     display.add_argument("--plain", action="store_true", help="log lines instead of a live status line")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import reprlib
 import tomllib
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -68,6 +69,19 @@ def _read_memory(given: object) -> int | None:
     return _read_cores(given)
 
 
+def _read_size(given: object) -> int:
+    size = _read_memory(given)
+    if size is None:
+        raise ValueError("no number of bytes")
+    return size
+
+
+def _read_path(given: object) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError("no path")
+    return str(os.fspath(given))
+
+
 def _read_idle_timeout(given: object) -> float | None:
     return None if given in (None, "auto") else parse_duration(given)
 
@@ -83,6 +97,7 @@ IdleTimeout: TypeAlias = Annotated[
 ]
 Count: TypeAlias = Annotated[int, Allowed("a whole number", read=_read_count)]
 Maximum: TypeAlias = Annotated[float, Allowed("a whole number or inf", read=_read_maximum)]
+Sync: TypeAlias = Literal["never", "each", "interval"]
 OnExit: TypeAlias = Literal["keep", "minimum", "close"]
 OneOfOnExit: TypeAlias = Annotated[
     OnExit, Allowed(" or ".join(map(repr, get_args(OnExit))), lambda word: word in get_args(OnExit))
@@ -94,6 +109,11 @@ OneOfStrangers: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
+FilePath: TypeAlias = Annotated[str, Allowed("a path, as text", read=_read_path)]
+Size: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
+OneOfSync: TypeAlias = Annotated[
+    Sync, Allowed(" or ".join(map(repr, get_args(Sync))), lambda word: word in get_args(Sync))
+]
 WorkerKey: TypeAlias = Annotated[
     Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
 ]
@@ -146,6 +166,11 @@ class Settings:
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
         take_over: take the place of another driver of the same scheduler, which then ends.
+        journal: a file to which every record is written, for ``trio-adaptive why``; empty for none. What was there
+            stays, and files next to it, with numbers at their ends, hold what is older.
+        journal_size: of all these files together; the oldest records go.
+        journal_sync: when records are forced to the disk, where they outlive a crash of the machine as well: "never",
+            at the "interval" of a second, or "each" time that some are written.
     """
 
     interval: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
@@ -176,6 +201,9 @@ class Settings:
     worker_key: WorkerKey = None
     driver: Text = ""
     take_over: YesOrNo = False
+    journal: FilePath = ""
+    journal_size: Annotated[Size, FROM_1] = 100 * 2**20
+    journal_sync: OneOfSync = "interval"
 
 
 _HINTS = get_type_hints(Settings, include_extras=True)

@@ -17,6 +17,7 @@ from decision_worlds import Core, fleet, ids, of_kind, rank, unit
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from journal_kit import through_a_journal
 
 from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.model import (
@@ -447,9 +448,9 @@ class AnyRun(RuleBasedStateMachine):
 
     def _same_again(self) -> None:
         state = self.first
-        for event, record in zip(self.events, self.records, strict=True):
-            state, _, again = decide(state, event)
-            assert again == record
+        for entry in through_a_journal(self.first, self.events, self.records):
+            state, _, again = decide(state, entry.event)
+            assert again == entry.record
         assert state == self.state
 
     def _comes_to_rest(self) -> None:

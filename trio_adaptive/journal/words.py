@@ -30,7 +30,7 @@ def in_words(record: Record) -> str:
     if record.outcome is not None:
         return _outcome(record.outcome)
     if record.command is not None:
-        return _command(record.command)
+        return command_in_words(record.command)
     if record.decision is not None:
         return _decision(record.decision)
     return f"no answer, so nothing is changed: {record.error}" if record.kind == "sample failed" else ""
@@ -69,10 +69,12 @@ def _outcome(outcome: Outcome) -> str:
     return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
-def _command(command: Command) -> str:
+def command_in_words(command: Command) -> str:
+    """A command of the user."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
-            return f"limits are now {minimum} to {maximum}"
+            bounds = [("minimum", minimum), ("maximum", maximum)]
+            return ", ".join(f"{name} is now {n:g}" for name, n in bounds if n is not None)
         case SetHold(n=None):
             return "no longer held"
         case SetHold(n=n):

@@ -128,7 +128,8 @@ class Adaptive:
 
     def statistics(self) -> Statistics:
         """How it is doing, as one frozen value."""
-        return statistics(self._life.state, self._life.history, self._life.stage)
+        journal = "" if self._life.journal is None else self._life.journal.trouble
+        return statistics(self._life.state, self._life.history, self._life.stage, journal)
 
     @property
     def log(self) -> list[tuple[float, dict[str, Any]]]:

@@ -40,6 +40,7 @@ class Statistics:
         startup: median time from launch to registered; None before the first.
         samples: looks that were answered.
         samples_failed: looks that were not.
+        journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
     """
 
@@ -62,6 +63,7 @@ class Statistics:
     startup: float | None
     samples: int
     samples_failed: int
+    journal: str
     stop_reason: str
 
 
@@ -179,7 +181,7 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
-def statistics(state: State, history: History, stage: Stage) -> Statistics:
+def statistics(state: State, history: History, stage: Stage, journal: str = "") -> Statistics:
     """Put the statistics together from what is known."""
     decision = history.latest.decision if history.latest is not None else None
     paused: list[Literal["growing", "shrinking"]] = []
@@ -207,5 +209,6 @@ def statistics(state: State, history: History, stage: Stage) -> Statistics:
         startup=state.startup,
         samples=history.samples,
         samples_failed=history.samples_failed,
+        journal=journal,
         stop_reason=state.stopping,
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -33,6 +34,9 @@ from trio_adaptive.runtime.leaving import leave
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
 
+if TYPE_CHECKING:
+    from trio_adaptive.journal.writing import Journal
+
 
 class Lifetime:
     """Runs once.
@@ -45,6 +49,7 @@ class Lifetime:
         bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
         stopped: set when nothing of it is left.
+        journal: what is written of it, while it runs and where that is wanted.
         taken_over: whether it ended because somebody else drives the cluster by now.
     """
 
@@ -58,6 +63,7 @@ class Lifetime:
         self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
         self.stopped = anyio.Event()
+        self.journal: Journal | None = None
         self.taken_over = False
         self._cluster = cluster
         self._settings = settings
@@ -142,7 +148,8 @@ class Lifetime:
         events, inbox = anyio.create_memory_object_stream[Event](math.inf)
         reasons, stops = anyio.create_memory_object_stream[str](math.inf)
         wake_ups, wakes = anyio.create_memory_object_stream[None](1)
-        with events, inbox, reasons, stops, wake_ups, wakes:
+        journal = _journal(self._settings, self._state.prefix, self._tell)
+        with events, inbox, reasons, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
@@ -150,6 +157,8 @@ class Lifetime:
                 collector = Collector(port, self._load, self._settings, wakes, events, reasons)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
+                if self.journal is not None:
+                    outer.start_soon(self.journal.run)
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
@@ -161,7 +170,11 @@ class Lifetime:
                 finally:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
-                        await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                        try:
+                            await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                        finally:
+                            if self.journal is not None:
+                                self.journal.close(self._reason)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def step(self) -> None:
@@ -189,8 +202,10 @@ class Lifetime:
     ) -> Scaler:
         return Scaler(self._state, inbox, actions, wake, self._publish, self._see, self._tell)
 
-    def _publish(self, record: Record) -> None:
+    def _publish(self, event: Event, before: State, record: Record) -> None:
         self.history.publish(record, self.sample)
+        if self.journal is not None:
+            self.journal.put(event, before, record)
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()
@@ -213,6 +228,14 @@ class Lifetime:
     def _see(self, sample: Sample) -> None:
         self.sample = sample
         self.ledger.add(sample)
+
+
+def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager[Journal | None]:
+    if not settings.journal:
+        return nullcontext()
+    from trio_adaptive.journal.writing import open_journal  # noqa: PLC0415 - only those who want one wait for it
+
+    return open_journal(settings, run, tell)
 
 
 def _first_state(settings: Settings) -> State:

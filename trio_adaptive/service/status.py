@@ -61,6 +61,8 @@ def status_text(scaler: Adaptive) -> Text:
         text.append(f" │ {words}", style="yellow")
     if now.degraded:
         text.append(f" │ degraded: {now.degraded.splitlines()[0]}", style="yellow")
+    if now.journal:
+        text.append(f" │ no journal: {now.journal}", style="yellow")
     if now.failures:
         text.append(f" │ {now.failures} failed: {now.last_error.splitlines()[0]}", style="bold red")
     return text

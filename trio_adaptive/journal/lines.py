@@ -1,0 +1,227 @@
+"""The lines of a journal: what is written, and how it becomes values again.
+
+A journal is text, a JSON object on each line. The first of each file, and one now and then, is a *header*: it holds
+all that the decision remembered at that moment, so that whoever begins to read there can go on from it. Every other
+line is one event with what was decided on it; of a look only what it has changed is written, and of a decision
+nothing where it is the same as that on the look before.
+
+Rules of this file: only values, no files. What is unknown in a line is passed over, so that a later version may add to
+it; what a later version does otherwise gets a higher `FORMAT`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from attrs import evolve, field, frozen
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
+from cattrs.gen import make_dict_unstructure_fn
+from cattrs.preconf.json import make_converter
+from cattrs.strategies import configure_tagged_union
+
+from trio_adaptive.decision.model import (
+    Action,
+    Command,
+    Counts,
+    Decision,
+    Event,
+    Finished,
+    Record,
+    Sample,
+    Sampled,
+    SampleFailed,
+    Suggested,
+)
+from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.journal.deltas import NOWHERE, apply_changes, changes
+
+FORMAT: Final = 1
+
+Reason: TypeAlias = Literal["begin", "rotated", "resumed", "lost", "again"]
+"""Why there is a header: adapting begins; a new file; writing has become possible again; some records could not be
+kept; or only because the last one is far back."""
+
+
+@frozen
+class Header:
+    """All that the next lines build upon.
+
+    Attributes:
+        time: seconds since 1970.
+        at: the same moment on the clock of the records.
+        state: what the decision remembered.
+        reason: why it stands here.
+        run: names the lifetime; the same in all of its headers.
+        program: which version wrote it.
+        settings: those that are not the defaults, for people.
+        lost: how many records are missing before it.
+    """
+
+    time: float
+    at: float
+    state: State
+    reason: Reason
+    run: str = ""
+    program: str = ""
+    settings: Mapping[str, Any] = field(factory=dict[str, Any])
+    lost: int = 0
+
+
+@frozen
+class Entry:
+    """One event, and what was decided on it.
+
+    Attributes:
+        time: seconds since 1970.
+        event: what has happened.
+        record: what was told of it.
+    """
+
+    time: float
+    event: Event
+    record: Record
+
+
+@frozen
+class End:
+    """Adapting has ended; where it is missing, the program was killed, or the machine has failed."""
+
+    time: float
+    reason: str
+
+
+Line: TypeAlias = Header | Entry | End
+
+UNREADABLE: Final = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError),
+    *(BaseValidationError, StructureHandlerNotFoundError),
+)
+"""What decoding a line may raise that is no line of ours, or was damaged."""
+
+Said: TypeAlias = SampleFailed | Suggested | Finished | Command
+"""Every event but a look."""
+
+
+def _converter() -> Converter:
+    converter = make_converter(omit_if_default=True, detailed_validation=False)
+    for union in (Action, Command, Said):
+        configure_tagged_union(union, converter, tag_name="do", tag_generator=lambda cls: cls.__name__)
+    # JSON has no infinity, and few readers take Python's word for it.
+    converter.register_unstructure_hook(
+        float, lambda number: number if math.isfinite(number) else str(number)
+    )
+    # Whole, so that a later version with other defaults reads what held then.
+    converter.register_unstructure_hook(Rules, make_dict_unstructure_fn(Rules, converter))
+    return converter
+
+
+CONVERTER: Final = _converter()
+
+
+@frozen
+class Context:
+    """What a line leaves out, since it is as on the lines before.
+
+    Attributes:
+        sample: the latest look.
+        counts: the latest ones.
+        decision: that on the latest look, without its time and its load.
+    """
+
+    sample: Sample | None = None
+    counts: Counts = field(factory=Counts)
+    decision: Decision | None = None
+
+    def after(self, entry: Entry) -> Context:
+        """The context of the next line."""
+        event, record = entry.event, entry.record
+        if isinstance(event, Sampled):
+            return Context(event.sample, record.counts, _timeless(record.decision))
+        return evolve(self, counts=record.counts)
+
+
+def _timeless(decision: Decision | None) -> Decision | None:
+    return None if decision is None else evolve(decision, at=0.0, load=NOWHERE)
+
+
+def header_line(header: Header) -> bytes:
+    """One line, with its end."""
+    return _line({"journal": FORMAT, **CONVERTER.unstructure(header)}, header.time)
+
+
+def entry_line(context: Context, entry: Entry) -> bytes:
+    """One line, with its end."""
+    event, record = entry.event, entry.record
+    line: dict[str, Any] = {"at": record.at}
+    if isinstance(event, Sampled):
+        line["sample"] = changes(context.sample, event.sample, CONVERTER)
+    else:
+        line["event"] = CONVERTER.unstructure(event, Said)
+    if record.counts != context.counts:
+        line["counts"] = CONVERTER.unstructure(record.counts)
+    decision = _timeless(record.decision)
+    if decision is not None and (not isinstance(event, Sampled) or decision != context.decision):
+        line["decision"] = CONVERTER.unstructure(decision)
+    if record.error and not isinstance(event, SampleFailed):
+        line["error"] = record.error
+    return _line(line, entry.time)
+
+
+def end_line(end: End) -> bytes:
+    """One line, with its end."""
+    return _line({"end": end.reason}, end.time)
+
+
+def _line(content: Mapping[str, Any], time: float) -> bytes:
+    stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    text = json.dumps({**content, "time": stamp}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace") + b"\n"
+
+
+def decode(context: Context, line: bytes) -> Line:
+    """The line again, to the last bit but for ``time``, which is kept to the millisecond.
+
+    Raises:
+        one of `UNREADABLE`: it is no line of a journal, or not after those that the context is of.
+    """
+    content = json.loads(line)
+    time = datetime.fromisoformat(content["time"]).timestamp()
+    if "journal" in content:
+        if content["journal"] != FORMAT:
+            raise ValueError(f"format {content['journal']} of another version of this program, not {FORMAT}")
+        return CONVERTER.structure({**content, "time": time}, Header)
+    return End(time, str(content["end"])) if "end" in content else _entry(context, content, time)
+
+
+def _entry(context: Context, content: Mapping[str, Any], time: float) -> Entry:
+    at = float(content["at"])
+    counts = CONVERTER.structure(content["counts"], Counts) if "counts" in content else context.counts
+    decision = CONVERTER.structure(content["decision"], Decision) if "decision" in content else None
+    if "sample" in content:
+        sample = apply_changes(context.sample, at, content["sample"], CONVERTER)
+        decision = decision or context.decision
+        timed = None if decision is None else evolve(decision, at=at, load=sample.load)
+        return Entry(time, Sampled(sample), Record(at, "sample", counts, timed))
+    if decision is not None:
+        decision = evolve(decision, at=at, load=NOWHERE if context.sample is None else context.sample.load)
+    event: Event = CONVERTER.structure(content["event"], cast("Any", Said))
+    return Entry(time, event, _record(event, at, counts, decision, str(content.get("error", ""))))
+
+
+def _record(event: Event, at: float, counts: Counts, decision: Decision | None, error: str) -> Record:
+    match event:
+        case SampleFailed():
+            return Record(at, "sample failed", counts, error=event.error)
+        case Suggested():
+            return Record(at, "suggestion", counts, decision, error=error)
+        case Finished():
+            return Record(at, "outcome", counts, outcome=event.outcome)
+        case Sampled():
+            raise TypeError("a sample stands in a line of its own kind")
+        case _:
+            return Record(at, "command", counts, command=event)
