@@ -110,7 +110,7 @@ OneOfStrangers: TypeAlias = Annotated[
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
 FilePath: TypeAlias = Annotated[str, Allowed("a path, as text", read=_read_path)]
-Size: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
+Bytes: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
 OneOfSync: TypeAlias = Annotated[
     Sync, Allowed(" or ".join(map(repr, get_args(Sync))), lambda word: word in get_args(Sync))
 ]
@@ -202,7 +202,7 @@ class Settings:
     driver: Text = ""
     take_over: YesOrNo = False
     journal: FilePath = ""
-    journal_size: Annotated[Size, FROM_1] = 100 * 2**20
+    journal_size: Annotated[Bytes, FROM_1] = 100 * 2**20
     journal_sync: OneOfSync = "interval"
 
 

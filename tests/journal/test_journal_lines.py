@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from journal_kit import EVENTS, NOON, a_look, a_run, idle, lines_of, through_a_journal
 
 from trio_adaptive.decision.decide import decide
-from trio_adaptive.decision.model import Event, Load, Sample, Sampled, TaskClass, Unit, UnitState
+from trio_adaptive.decision.model import (
+    Counts,
+    Decision,
+    Event,
+    Load,
+    Sample,
+    Sampled,
+    TaskClass,
+    Unit,
+    UnitState,
+)
 from trio_adaptive.decision.state import State
 from trio_adaptive.journal.deltas import apply_changes, changes
-from trio_adaptive.journal.lines import (
-    CONVERTER,
-    Context,
-    Entry,
-    Header,
-    Said,
-    decode,
-    entry_line,
-    header_line,
-)
+from trio_adaptive.journal.lines import CONVERTER, Context, Header, Said, decode, header_line
 
 SECONDS = st.floats(0, 1e6)
 UNITS = st.builds(
@@ -122,7 +123,19 @@ def test_what_a_later_version_has_added_is_passed_over():
 
 def test_a_decision_is_written_only_where_it_is_another_one():
     first, entries, _ = a_run([a_look(1, [], 0), a_look(2, [], 0), a_look(3, [], 1)])
-    assert [b'"decision"' in line for line in lines_of(first, entries)[1:]] == [True, False, True]
-    context = Context().after(entries[0])
-    later = evolve(entries[1], record=evolve(entries[1].record, at=2.0))
-    assert decode(context, entry_line(context, later)) == Entry(later.time, later.event, later.record)
+    assert [b'"record"' in line for line in lines_of(first, entries)[1:]] == [True, False, True]
+
+
+@given(
+    kind=st.sampled_from(["sample", "sample failed"]),
+    error=st.sampled_from(["", "no answer"]),
+    load=st.sampled_from([Load(0), Load(3, "another one")]),
+    number=st.integers(0, len(EVENTS) - 1),
+)
+def test_a_record_that_does_not_follow_from_its_event_is_the_same_again(kind, error, load, number):
+    first, entries, _ = a_run()
+    decision = Decision(7.0, 1, 2, 3, load=load)
+    entry = entries[number]
+    odd = evolve(entry.record, kind=kind, error=error, decision=decision, counts=Counts(1), command=None)
+    records = [odd if each is entry else each.record for each in entries]
+    assert [each.record for each in through_a_journal(first, EVENTS, records)] == records

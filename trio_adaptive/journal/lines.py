@@ -15,7 +15,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast, get_type_hints
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
@@ -31,6 +31,7 @@ from trio_adaptive.decision.model import (
     Decision,
     Event,
     Finished,
+    Load,
     Record,
     Sample,
     Sampled,
@@ -122,6 +123,9 @@ def _converter() -> Converter:
 
 CONVERTER: Final = _converter()
 
+RECORD: Final = get_type_hints(Record)
+"""The parts of a record."""
+
 
 @frozen
 class Context:
@@ -130,23 +134,42 @@ class Context:
     Attributes:
         sample: the latest look.
         counts: the latest ones.
-        decision: that on the latest look, without its time and its load.
+        decision: that on the latest look.
     """
 
     sample: Sample | None = None
     counts: Counts = field(factory=Counts)
     decision: Decision | None = None
 
+    @property
+    def load(self) -> Load:
+        """That of the latest look."""
+        return NOWHERE if self.sample is None else self.sample.load
+
     def after(self, entry: Entry) -> Context:
         """The context of the next line."""
-        event, record = entry.event, entry.record
-        if isinstance(event, Sampled):
-            return Context(event.sample, record.counts, _timeless(record.decision))
-        return evolve(self, counts=record.counts)
+        match entry.event:
+            case Sampled(sample=sample):
+                return Context(sample, entry.record.counts, entry.record.decision)
+            case SampleFailed():
+                return self
+            case _:
+                return evolve(self, counts=entry.record.counts)
 
-
-def _timeless(decision: Decision | None) -> Decision | None:
-    return None if decision is None else evolve(decision, at=0.0, load=NOWHERE)
+    def expect(self, event: Event) -> Record:
+        """The record of an event where nothing is new."""
+        match event:
+            case Sampled(at=at, sample=sample):
+                same = self.decision and evolve(self.decision, at=at, load=sample.load)
+                return Record(at, "sample", self.counts, same)
+            case SampleFailed(at=at, error=error):
+                return Record(at, "sample failed", error=error)
+            case Suggested(at=at, error=error):
+                return Record(at, "suggestion", self.counts, error=error)
+            case Finished(at=at, outcome=outcome):
+                return Record(at, "outcome", self.counts, outcome=outcome)
+            case _:
+                return Record(event.at, "command", self.counts, command=event)
 
 
 def header_line(header: Header) -> bytes:
@@ -156,20 +179,27 @@ def header_line(header: Header) -> bytes:
 
 def entry_line(context: Context, entry: Entry) -> bytes:
     """One line, with its end."""
-    event, record = entry.event, entry.record
-    line: dict[str, Any] = {"at": record.at}
+    event, record, expected = entry.event, entry.record, context.expect(entry.event)
+    line: dict[str, Any] = {"at": event.at}
     if isinstance(event, Sampled):
         line["sample"] = changes(context.sample, event.sample, CONVERTER)
+        context = evolve(context, sample=event.sample)
     else:
         line["event"] = CONVERTER.unstructure(event, Said)
-    if record.counts != context.counts:
-        line["counts"] = CONVERTER.unstructure(record.counts)
-    decision = _timeless(record.decision)
-    if decision is not None and (not isinstance(event, Sampled) or decision != context.decision):
-        line["decision"] = CONVERTER.unstructure(decision)
-    if record.error and not isinstance(event, SampleFailed):
-        line["error"] = record.error
+    new = [name for name in RECORD if getattr(record, name) != getattr(expected, name)]
+    if new:
+        line["record"] = {name: CONVERTER.unstructure(getattr(record, name), RECORD[name]) for name in new}
+        if "decision" in new and record.decision is not None:
+            line["record"]["decision"] = _decision(context, event.at, record.decision)
     return _line(line, entry.time)
+
+
+def _decision(context: Context, at: float, decision: Decision) -> dict[str, Any]:
+    line: dict[str, Any] = CONVERTER.unstructure(decision)
+    line.pop("load", None)
+    if decision.load != context.load:
+        line["load"] = CONVERTER.unstructure(decision.load)
+    return line if decision.at != at else {name: value for name, value in line.items() if name != "at"}
 
 
 def end_line(end: End) -> bytes:
@@ -200,28 +230,15 @@ def decode(context: Context, line: bytes) -> Line:
 
 def _entry(context: Context, content: Mapping[str, Any], time: float) -> Entry:
     at = float(content["at"])
-    counts = CONVERTER.structure(content["counts"], Counts) if "counts" in content else context.counts
-    decision = CONVERTER.structure(content["decision"], Decision) if "decision" in content else None
+    event: Event
     if "sample" in content:
-        sample = apply_changes(context.sample, at, content["sample"], CONVERTER)
-        decision = decision or context.decision
-        timed = None if decision is None else evolve(decision, at=at, load=sample.load)
-        return Entry(time, Sampled(sample), Record(at, "sample", counts, timed))
-    if decision is not None:
-        decision = evolve(decision, at=at, load=NOWHERE if context.sample is None else context.sample.load)
-    event: Event = CONVERTER.structure(content["event"], cast("Any", Said))
-    return Entry(time, event, _record(event, at, counts, decision, str(content.get("error", ""))))
-
-
-def _record(event: Event, at: float, counts: Counts, decision: Decision | None, error: str) -> Record:
-    match event:
-        case SampleFailed():
-            return Record(at, "sample failed", counts, error=event.error)
-        case Suggested():
-            return Record(at, "suggestion", counts, decision, error=error)
-        case Finished():
-            return Record(at, "outcome", counts, outcome=event.outcome)
-        case Sampled():
-            raise TypeError("a sample stands in a line of its own kind")
-        case _:
-            return Record(at, "command", counts, command=event)
+        event = Sampled(apply_changes(context.sample, at, content["sample"], CONVERTER))
+        load = event.sample.load
+    else:
+        event = CONVERTER.structure(content["event"], cast("Any", Said))
+        load = context.load
+    new: dict[str, Any] = dict(content.get("record", {}))
+    if new.get("decision") is not None:
+        new["decision"] = {"at": at, "load": CONVERTER.unstructure(load), **new["decision"]}
+    values = {name: CONVERTER.structure(new[name], hint) for name, hint in RECORD.items() if name in new}
+    return Entry(time, event, evolve(context.expect(event), **values))

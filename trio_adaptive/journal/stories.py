@@ -179,9 +179,8 @@ class _Teller:
             self._add_decision(entry, record.decision)
         if isinstance(entry.event, Sampled):
             self._look(entry.event.sample)
-            if self._silence is not None:
-                self._silence.until = entry.time
-            self._silence = None
+        if self._silence is not None and record.kind == "sample":
+            self._silence.until, self._silence = entry.time, None
 
     def _fall_silent(self, entry: Entry) -> None:
         if self._silence is None:
