@@ -38,7 +38,7 @@ def descriptions() -> dict[str, str]:
 def default(name: str) -> object:
     """The default as one would write it into a file."""
     value = getattr(Settings(), name)
-    return "auto" if name == "idle_timeout" else value
+    return "auto" if name in {"idle_timeout", "startup_timeout"} else value
 
 
 def of_numbers(words: str) -> dict[str, object]:

@@ -18,7 +18,14 @@ import trio
 
 from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
-from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
+from trio_adaptive.errors import (
+    AlreadyDriven,
+    ClusterError,
+    ConfigurationError,
+    LaunchesFailed,
+    Mistake,
+    SchedulerLost,
+)
 from trio_adaptive.service.signals import fatal_interrupts
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ Command: TypeAlias = Callable[[], Awaitable[int]]
 
 EXIT_USAGE = 2
 EXIT_CLUSTER = 3
+EXIT_LAUNCHES = 4
+EXIT_SCHEDULER = 5
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """\
@@ -36,6 +45,8 @@ exit codes:
   0    ended as it should: run: the script's own exit code
   2    wrong usage or configuration, or another autoscaler drives the cluster; nothing was started
   3    the cluster failed: it could not be started, ended by itself, or could not be closed
+  4    launches failed again and again, and on_breaker is "end"
+  5    the scheduler did not answer for scheduler_timeout
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
 
@@ -80,9 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leaves = _leaves(expected)
         for leaf in leaves:
             print(f"trio-adaptive: {leaf}", file=sys.stderr)
-        # Some bounds can only be held against the cluster object, and who drives it is only known there.
-        of_use = all(isinstance(leaf, ConfigurationError | AlreadyDriven) for leaf in leaves)
-        return EXIT_USAGE if of_use else EXIT_CLUSTER
+        return _exit_code(leaves)
+
+
+def _exit_code(leaves: Sequence[BaseException]) -> int:
+    for kind, code in ((LaunchesFailed, EXIT_LAUNCHES), (SchedulerLost, EXIT_SCHEDULER)):
+        if any(isinstance(leaf, kind) for leaf in leaves):
+            return code
+    # Some bounds can only be held against the cluster object, and who drives it is only known there.
+    of_use = all(isinstance(leaf, ConfigurationError | AlreadyDriven) for leaf in leaves)
+    return EXIT_USAGE if of_use else EXIT_CLUSTER
 
 
 def _execute(options: argparse.Namespace) -> int:

@@ -111,6 +111,10 @@ Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given,
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
 FilePath: TypeAlias = Annotated[str, Allowed("a path, as text", read=_read_path)]
 Bytes: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
+OnBreaker: TypeAlias = Literal["probe", "end"]
+OneOfOnBreaker: TypeAlias = Annotated[
+    OnBreaker, Allowed(" or ".join(map(repr, get_args(OnBreaker))), lambda word: word in get_args(OnBreaker))
+]
 OneOfSync: TypeAlias = Annotated[
     Sync, Allowed(" or ".join(map(repr, get_args(Sync))), lambda word: word in get_args(Sync))
 ]
@@ -166,6 +170,13 @@ class Settings:
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
         take_over: take the place of another driver of the same scheduler, which then ends.
+        startup_timeout: how long a unit may take to register from its launch on, before it is given up and replaced.
+            None is automatic: learned from the start-ups that were measured, ten minutes before that, and for ever
+            where units wait in a queue.
+        breaker_failures: after so many failed launches in a row they are tried one by one, until one has succeeded.
+        on_breaker: what happens after so many failures: "probe" goes on trying, "end" ends adapting with an error.
+        scheduler_timeout: how long the scheduler may not answer before adapting ends with an error. Until then nothing
+            is changed.
         journal: a file to which every record is written, for ``trio-adaptive why``; empty for none. What was there
             stays, and files next to it, with numbers at their ends, hold what is older.
         journal_size: of all these files together; the oldest records go.
@@ -201,6 +212,10 @@ class Settings:
     worker_key: WorkerKey = None
     driver: Text = ""
     take_over: YesOrNo = False
+    startup_timeout: Annotated[IdleTimeout, ABOVE_0] = None
+    breaker_failures: Annotated[Count, FROM_1] = 5
+    on_breaker: OneOfOnBreaker = "probe"
+    scheduler_timeout: Annotated[Seconds, ABOVE_0] = math.inf
     journal: FilePath = ""
     journal_size: Annotated[Bytes, FROM_1] = 100 * 2**20
     journal_sync: OneOfSync = "interval"

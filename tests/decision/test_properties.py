@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from journal_kit import through_a_journal
 
 from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.lifecycle import LIFE, stage_of
 from trio_adaptive.decision.model import (
     SERVING,
     Action,
@@ -144,6 +145,7 @@ class Town:
 
 
 PATIENT = Rules(interval=1, wait_count=2, idle_timeout=None, retry_delay=1, retry_delay_max=4)
+STRICT = evolve(PATIENT, startup_timeout=4, breaker_failures=2, retry_jitter=0.5)
 HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0, strangers="ignore")
 
 MOVES: list[tuple[float, str, dict[str, Sequence[Any]]]] = []
@@ -177,10 +179,11 @@ class AnyRun(RuleBasedStateMachine):
         self.seen = 0
         self.looks: list[Look] = []
         self.questions: list[Suggest] = []
+        self.shown: set[UnitId] = set()
         self.stopped = False
 
     @initialize(
-        rules=st.sampled_from([PATIENT, HASTY]),
+        rules=st.sampled_from([PATIENT, HASTY, STRICT]),
         minimum=st.integers(0, 3),
         more=st.sampled_from(FEW),
         size=st.integers(1, 2),
@@ -194,8 +197,14 @@ class AnyRun(RuleBasedStateMachine):
 
     def feed(self, event: Event) -> tuple[Action, ...]:
         self.events.append(event)
+        before = {name: stage_of(self.state, name) for name in self.town.ever}
         self.state, actions, record = decide(self.state, event)
         self.records.append(record)
+        for name, stage in before.items():
+            # Who had not come into sight begins with the first look at it, however far it has come.
+            after = stage_of(self.state, name)
+            assert after == stage or after in LIFE[stage] or name not in self.shown, (name, stage, after)
+        self.shown |= {name for name in self.town.ever if stage_of(self.state, name) != "gone"}
         assert record.at == event.at
         self.check(actions)
         for action in actions:
@@ -212,7 +221,8 @@ class AnyRun(RuleBasedStateMachine):
         surprises = {name for name, moment in town.came_at.items() if moment > self.seen}
         accidents = {name for name, moment in town.lost_at.items() if moment > self.seen}
         seen = self.state.sample.units if self.state.sample else ()
-        cleaned = {u.id for u in seen if u.state in ENDED}.intersection(cancelled)
+        cleaned = set(self._ended(actions))
+        assert cleaned <= {u.id for u in seen if u.state in ENDED} | self.state.overdue.keys()
         given_back = {*drained, *cancelled} - cleaned - accidents
 
         if launched:
@@ -241,7 +251,7 @@ class AnyRun(RuleBasedStateMachine):
             [*drained, *cancelled]
         ) - len(self._ended(actions))
         for name in drained:
-            assert name not in town.units or town.units[name].ours or self.state.rules == PATIENT
+            assert name not in town.units or town.units[name].ours or self.state.rules != HASTY
 
     @staticmethod
     def _ended(actions: tuple[Action, ...]) -> list[UnitId]:
@@ -394,7 +404,7 @@ class AnyRun(RuleBasedStateMachine):
             result = "done"
         if result == "done":
             self.town.vanish(name)
-        elif leave.committed and name in self.town.units:
+        elif leave.committed and name in self.town.units.keys() - set(self.in_state(*ENDED)):
             # Nobody waits for it any more, but it can no longer come back.
             self.town.change(name, state="leaving")
         self.town.moment += 1
@@ -498,7 +508,7 @@ def by_chance(seed: int) -> AnyRun:
     """One run by the dice: many more of them fit into a second, and some accidents need many."""
     dice = random.Random(seed)
     run = AnyRun()
-    run.begin(dice.choice([PATIENT, HASTY]), dice.randrange(4), dice.choice(FEW), dice.choice([1, 2]))
+    run.begin(dice.choice([PATIENT, HASTY, STRICT]), dice.randrange(4), dice.choice(FEW), dice.choice([1, 2]))
     weights = [weight for weight, _, _ in MOVES]
     for _, name, choices in dice.choices(MOVES, weights, k=dice.choice([10, 20, 40, 80])):
         getattr(run, name)(**{key: dice.choice(values) for key, values in choices.items()})

@@ -43,6 +43,11 @@ class PlainCluster:
     def unit_size(self) -> int:
         return 1
 
+    @property
+    def queues(self) -> bool:
+        """Nobody knows how long what it has been asked for may take."""
+        return True
+
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:  # noqa: ARG002 - it is always asked
         with foreign_errors(f"the workers of {self.name}"):
             plan = self._names("plan")

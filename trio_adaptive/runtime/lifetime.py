@@ -19,16 +19,17 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import evolve
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.clusters.base import Cluster, Queued
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
 from trio_adaptive.decision.state import Rules, State
-from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
+from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
@@ -36,6 +37,9 @@ from trio_adaptive.runtime.step import one_step
 
 if TYPE_CHECKING:
     from trio_adaptive.journal.writing import Journal
+
+RETRY_JITTER = 0.2
+"""The share of a pause after a failed launch that may be left out."""
 
 
 class Lifetime:
@@ -77,6 +81,8 @@ class Lifetime:
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[str] | None = None
         self._reason = "cancelled"
+        self._failure: GivenUp | None = None
+        self._hopeless = Hopeless(settings)
 
     @property
     def state(self) -> State:
@@ -130,11 +136,14 @@ class Lifetime:
 
         Raises:
             AlreadyDriven: the cluster has a driver.
+            GivenUp: it has ended by itself, since a setting says so.
         """
         self.stage = "running"
         try:
             async with opened(self._cluster) as self._port, leased(self._port, self._settings):
                 await self._adapt(self._port, ready)
+            if self._failure is not None:
+                raise self._failure
         finally:
             self._state = self.state
             self._scaler = self._actions = self._port = self._inbox = self._stops = None
@@ -151,6 +160,7 @@ class Lifetime:
         journal = _journal(self._settings, self._state.prefix, self._tell)
         with events, inbox, reasons, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
+                self._state = _patient(self._state, port)
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
@@ -206,6 +216,9 @@ class Lifetime:
         self.history.publish(record, self.sample)
         if self.journal is not None:
             self.journal.put(event, before, record)
+        if not before.stopping and (error := self._hopeless.after(event, self.state)) is not None:
+            self._failure = error
+            self.stop(str(error))
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()
@@ -245,11 +258,21 @@ def _first_state(settings: Settings) -> State:
         idle_timeout=settings.idle_timeout,
         retry_delay=settings.retry_delay,
         retry_delay_max=settings.retry_delay_max,
+        retry_jitter=RETRY_JITTER,
+        breaker_failures=settings.breaker_failures,
+        startup_timeout=settings.startup_timeout,
         strangers=settings.strangers,
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"
     return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+
+
+def _patient(state: State, port: Cluster) -> State:
+    """The state for a cluster whose units wait in a queue: where nobody has said how long, it is for ever."""
+    if state.rules.startup_timeout is not None or not (isinstance(port, Queued) and port.queues):
+        return state
+    return evolve(state, rules=evolve(state.rules, startup_timeout=math.inf))
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:
