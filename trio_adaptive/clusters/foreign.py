@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from trio_adaptive.errors import CallTimedOut, ClusterError
 logger = logging.getLogger("trio_adaptive")
 
 THREADS = 4
-"""Blocking calls of one cluster at the same time, and so many that hang for ever: then there are no others."""
+"""So many calls of one kind may hang for ever, each in its thread: then there are no others. Another kind goes on."""
 
 
 @contextmanager
@@ -46,7 +47,7 @@ class Threads:
     """The threads of one cluster's blocking calls: those at work, and those that nobody waits for any more."""
 
     _limiter: anyio.CapacityLimiter | None = None
-    _given_up: list[threading.Event] = field(factory=list[threading.Event])
+    _given_up: dict[str, list[threading.Event]] = field(factory=dict[str, list[threading.Event]])
 
     async def call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call it in a thread; where the caller gives up, the thread goes on alone.
@@ -54,11 +55,14 @@ class Threads:
         Raises:
             ClusterError: too many of the calls before have never come to an end.
         """
-        self._given_up = [over for over in self._given_up if not over.is_set()]
-        if len(self._given_up) >= THREADS:
+        hanging = [over for over in self._given_up.get(what, ()) if not over.is_set()]
+        self._given_up[what] = hanging
+        if len(hanging) >= THREADS:
             raise ClusterError(f"{what} was not called: {THREADS} calls before it have not ended yet")
         if self._limiter is None:  # only inside of an event loop
-            self._limiter = anyio.CapacityLimiter(THREADS)
+            self._limiter = anyio.CapacityLimiter(
+                math.inf
+            )  # the default one is shared with the whole program
         begun, over = threading.Event(), threading.Event()
 
         def call() -> tuple[Any]:
@@ -72,7 +76,7 @@ class Threads:
             (result,) = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
         except anyio.get_cancelled_exc_class():
             if begun.is_set() and not over.is_set():
-                self._given_up.append(over)
+                hanging.append(over)
                 logger.warning("%s hangs in a thread; nobody waits for it any more", what)
             raise
         return result
