@@ -52,7 +52,7 @@ def types(words: str) -> list[dict[str, object]]:
         return []
     if words.startswith("'"):
         return [{"enum": re.findall(r"'(\w+)'", words)}]
-    if words in {"text", "a path, as text", "true or false"}:
+    if words in {"text", "letters, digits, - or _", "a path, as text", "true or false"}:
         return [{"type": "boolean" if words == "true or false" else "string"}]
     if "duration" in words:
         return [{"type": "number", **of_numbers(words)}, {"type": "string"}]

@@ -193,6 +193,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
     if getattr(options, "take_over", False):
         given["take_over"] = True
     given["journal"] = options.journal
+    given["name"] = getattr(options, "name", None)
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -277,6 +278,9 @@ examples:
     up.add_argument("--scheduler", metavar="ADDRESS", help="attach to this scheduler instead of starting one")
     up.add_argument(
         "--take-over", action="store_true", help="take the place of another autoscaler there, which then ends"
+    )
+    up.add_argument(
+        "--name", help="what the workers are called; those of an earlier run by this name are taken over"
     )
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
 

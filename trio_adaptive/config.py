@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 import reprlib
 import tomllib
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -91,6 +92,8 @@ FROM_0 = Allowed("at least 0", lambda number: number >= 0)
 FROM_1 = Allowed("at least 1", lambda number: number >= 1)
 FINITE = Allowed("finite", math.isfinite)
 
+NAME = re.compile(r"[A-Za-z0-9_-]*")
+
 Seconds: TypeAlias = Annotated[float, Allowed(f"a duration ({FORMS})", read=parse_duration)]
 IdleTimeout: TypeAlias = Annotated[
     float | None, Allowed(f'"auto", None or a duration ({FORMS})', read=_read_idle_timeout)
@@ -108,6 +111,10 @@ OneOfStrangers: TypeAlias = Annotated[
     Strangers, Allowed(" or ".join(map(repr, get_args(Strangers))), lambda word: word in get_args(Strangers))
 ]
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
+UnitName: TypeAlias = Annotated[
+    str,
+    Allowed("letters, digits, - or _", lambda given: isinstance(given, str) and bool(NAME.fullmatch(given))),
+]
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
 FilePath: TypeAlias = Annotated[str, Allowed("a path, as text", read=_read_path)]
 Bytes: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
@@ -169,6 +176,8 @@ class Settings:
         maximum_memory: the same in bytes.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
+        name: what the names of the units begin with. Workers of an earlier run under the same name, which was killed
+            for example, count as our own. Empty: "adaptive", and nobody else's workers count as our own.
         take_over: take the place of another driver of the same scheduler, which then ends.
         startup_timeout: how long a unit may take to register from its launch on, before it is given up and replaced.
             None is automatic: learned from the start-ups that were measured, ten minutes before that, and for ever
@@ -211,6 +220,7 @@ class Settings:
     maximum_memory: Annotated[Memory, FROM_1] = None
     worker_key: WorkerKey = None
     driver: Text = ""
+    name: UnitName = ""
     take_over: YesOrNo = False
     startup_timeout: Annotated[IdleTimeout, ABOVE_0] = None
     breaker_failures: Annotated[Count, FROM_1] = 5

@@ -264,7 +264,7 @@ def _first_state(settings: Settings) -> State:
         strangers=settings.strangers,
     )
     # The prefix tells apart the units of two runs on one scheduler.
-    prefix = f"adaptive-{secrets.token_hex(3)}"
+    prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
     return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
 
 
