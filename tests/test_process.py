@@ -14,6 +14,7 @@ import pytest
 from leftovers import children, descriptors
 
 from trio_adaptive.clusters import process as module
+from trio_adaptive.clusters import spawn
 from trio_adaptive.clusters.process import child_process, describe_exit, run_process
 from trio_adaptive.errors import ClusterError
 
@@ -30,7 +31,7 @@ STUBBORN = "trap '' TERM; echo ready; while :; do sleep 600; done"
 def exit_watch(request, monkeypatch):
     """Both ways to learn of an exit."""
     if request.param == "thread":
-        monkeypatch.setattr(module, "_open_pidfd", lambda _pid: None)
+        monkeypatch.setattr(spawn, "open_pidfd", lambda _pid: None)
     elif not hasattr(os, "pidfd_open"):
         pytest.skip("no pidfd here")
 
@@ -274,8 +275,8 @@ async def test_no_checkpoint_between_the_start_and_the_body(monkeypatch):
         scope.cancel()
         return start(*args, **options)
 
-    start = module.Popen
-    monkeypatch.setattr(module, "Popen", popen)
+    start = spawn.Popen
+    monkeypatch.setattr(spawn, "Popen", popen)
     known = []
     with scope:
         async with child(sh(STAY)) as process:
@@ -320,8 +321,8 @@ async def test_a_process_that_survives_sigkill_is_given_up(monkeypatch):
     assert caught.value.__cause__ is error
     with pytest.raises(ClusterError, match="given up"):
         await process.wait()
-    process._popen.kill()
-    process._popen.wait()
+    process._spawned._popen.kill()
+    process._spawned._popen.wait()
 
 
 async def test_processes_as_tasks():
@@ -343,7 +344,7 @@ async def test_processes_as_tasks():
 
 
 async def test_more_processes_than_the_thread_limiter_admits(monkeypatch):
-    monkeypatch.setattr(module, "_open_pidfd", lambda _pid: None)
+    monkeypatch.setattr(spawn, "open_pidfd", lambda _pid: None)
     monkeypatch.setattr(anyio.to_thread.current_default_thread_limiter(), "total_tokens", 1)
     async with child(sh(STAY)), child(sh("exit 1")) as one, child(sh("exit 2")) as two:
         assert [await one.wait(), await two.wait()] == [1, 2]
@@ -382,8 +383,8 @@ async def test_the_end_of_a_thread_is_not_the_death_of_the_parent(monkeypatch):
         starters.append(threading.current_thread())
         return start(*args, **options)
 
-    start = module.Popen
-    monkeypatch.setattr(module, "Popen", popen)
+    start = spawn.Popen
+    monkeypatch.setattr(spawn, "Popen", popen)
     async with child(sh("echo ready; exec sleep 600")) as process:
         await said(process)
         thread = threading.Thread(target=lambda: None)
@@ -397,7 +398,7 @@ async def test_the_end_of_a_thread_is_not_the_death_of_the_parent(monkeypatch):
 @linux
 async def test_a_launcher_whose_parent_is_gone_starts_nothing():
     async with child(
-        [sys.executable, "-I", "-S", module._LAUNCHER, "1", str(int(signal.SIGKILL)), "", "echo", "started"]
+        [sys.executable, "-I", "-S", spawn._LAUNCHER, "1", str(int(signal.SIGKILL)), "", "echo", "started"]
     ) as process:
         assert await process.wait() == 1
     assert process.output == "trio_adaptive: the parent, process 1, is gone; not started\n"

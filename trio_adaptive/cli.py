@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,7 +43,8 @@ exit codes:
 SCALER_OPTIONS: dict[str, str] = {
     "minimum": "never fewer workers than this (default 0)",
     "maximum": "never more workers than this (default: the processors of this machine)",
-    "interval": "time between two looks when nothing happens, such as 1s (default) or 500ms",
+    "interval": "time between two looks when nothing happens, such as 500ms (default 100ms where workers are forked for"
+    " a scheduler of our own, 1s elsewhere)",
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
@@ -55,12 +57,17 @@ OWN_CLUSTER_OPTIONS = (
     "nthreads",
     "worker-command",
     "worker-logs",
+    "cold",
+    "preload",
     "dashboard-address",
     "no-dashboard",
 )
 """What is said of a cluster of this project's own. Their defaults are none, to tell what has been given."""
 
 ANY_PORT = "127.0.0.1:0"
+
+WARM_INTERVAL = 0.1
+"""The default interval, in seconds, where workers are forked and the scheduler is ours: what is back at once may go soon."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,6 +152,8 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _template(options: argparse.Namespace) -> WorkerTemplate:
+    warm = not options.cold and options.worker_command is None
+    preload = _preload(options, warm=warm)
     if options.worker_command is not None:
         command = tuple(shlex.split(options.worker_command))
     else:
@@ -153,7 +162,25 @@ def _template(options: argparse.Namespace) -> WorkerTemplate:
         command = worker_command(nthreads=options.nthreads or 1, host=host)
     if options.worker_logs is not None:
         options.worker_logs.mkdir(parents=True, exist_ok=True)
-    return WorkerTemplate(command, log_dir=options.worker_logs)
+    return WorkerTemplate(command, warm=warm, preload=preload, log_dir=options.worker_logs)
+
+
+def _preload(options: argparse.Namespace, *, warm: bool) -> tuple[str, ...]:
+    """What `--preload` names, which has to be there, and of use."""
+    named: tuple[str, ...] = options.preload or ()
+    if named and not warm:
+        problem = "with --cold or --worker-command"
+        raise ConfigurationError([Mistake("--preload", problem, "where workers are forked")])
+    places = [str(Path.cwd()), *sys.path]
+    roots = {name: name.partition(".")[0] for name in named}
+    missing = [
+        Mistake("--preload", f"there is no module {name!r}", "modules that Python finds here")
+        for name, root in roots.items()
+        if root not in sys.builtin_module_names and PathFinder.find_spec(root, places) is None
+    ]
+    if missing:
+        raise ConfigurationError(missing)
+    return named
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
@@ -166,6 +193,9 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = load_settings(_chosen(options), file=options.config)
+    warm = not (options.cold or options.worker_command or getattr(options, "scheduler", None))
+    if warm and options.interval is None and settings.interval == Settings().interval:
+        settings = attrs.evolve(settings, interval=max(WARM_INTERVAL, settings.min_interval))
     if settings.maximum == float("inf"):  # nobody wants as many workers as there are tasks on one machine
         return attrs.evolve(settings, maximum=max(os.cpu_count() or 1, settings.minimum))
     return settings
@@ -276,6 +306,15 @@ def _add_worker_options(command: argparse.ArgumentParser) -> None:
         "--worker-command", metavar="TEMPLATE", help=f"command that starts one worker, with {places} in it"
     )
     workers.add_argument(
+        "--preload",
+        type=_modules,
+        metavar="MODULES",
+        help="imported once, for all workers, which are forked from there; such as numpy,pandas,my_module",
+    )
+    workers.add_argument(
+        "--cold", action="store_true", help="start each worker anew instead, which takes ten times as long"
+    )
+    workers.add_argument(
         "--worker-logs", type=Path, metavar="FOLDER", help="write the output of each worker into a file there"
     )
 
@@ -317,3 +356,10 @@ def _whole_number(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
     return int(text)
+
+
+def _modules(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of modules, such as numpy,pandas.io")
+    return names

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from attrs import define, field
 from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.offers import Offers, offers_of_command
-from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
+from trio_adaptive.clusters.process import ChildProcess, describe_exit
+from trio_adaptive.clusters.starts import Starts, starts
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.dask.answers import Roster
 from trio_adaptive.dask.link import SchedulerLink, open_link
@@ -50,9 +51,12 @@ class _Process:
 class CommandCluster(LinkedCluster):
     """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted."""
 
-    def __init__(self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup) -> None:
+    def __init__(
+        self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup, starts: Starts
+    ) -> None:
         super().__init__(link)
         self._template = template
+        self._starts = starts
         self._tasks = tasks
         self._processes: dict[UnitId, _Process] = {}
         self._leftovers: set[WorkerName] = set()
@@ -65,6 +69,10 @@ class CommandCluster(LinkedCluster):
     @property
     def unit_size(self) -> int:
         return self._template.size
+
+    async def reload(self) -> None:
+        """Import everything anew for the workers to come, where they are forked; see `Starts.reload`."""
+        await self._starts.reload()
 
     @property
     def pids(self) -> dict[UnitId, int]:
@@ -111,6 +119,10 @@ class CommandCluster(LinkedCluster):
         them.
         """
         children = [process.child for process in processes if process.child and not process.registered]
+        for process in processes:
+            if process.child is None:  # waits for the imports of a fork server, and need not come any more
+                process.leaving = True
+                process.scope.cancel()
         for child in children:
             child.send_signal(signal.SIGSTOP)
         try:
@@ -159,10 +171,7 @@ class CommandCluster(LinkedCluster):
             self._wake()
 
     async def _live(self, process: _Process) -> None:
-        command = self._template.fill(self._link.address, process.unit)
-        folder = self._template.log_dir
-        log = None if folder is None else folder / f"{process.unit}.log"
-        opening = child_process(command, env=self._template.env, log=log, grace=self._template.grace)
+        opening = self._starts.process(self._link.address, process.unit)
         try:
             with process.scope:
                 async with opening as process.child:
@@ -226,7 +235,11 @@ def _post_mortem(process: _Process) -> str:
 
 @asynccontextmanager
 async def command_cluster(
-    scheduler: str, template: WorkerTemplate | None = None, *, security: Any = None
+    scheduler: str,
+    template: WorkerTemplate | None = None,
+    *,
+    security: Any = None,
+    starter: Starts | None = None,
 ) -> AsyncGenerator[CommandCluster]:
     """A cluster of worker processes on this machine, empty at first. Leaving the block ends them all.
 
@@ -234,9 +247,15 @@ async def command_cluster(
         scheduler: the address of a scheduler that runs, such as ``"tcp://127.0.0.1:8786"``.
         template: how a worker is started; default: ``dask worker`` with one thread.
         security: a ``distributed.Security`` with certificates, for TLS.
+        starter: what starts the processes of this template, where it is open already.
     """
-    async with open_link(scheduler, security=security) as link, anyio.create_task_group() as tasks:
-        cluster = CommandCluster(link, template or WorkerTemplate(), tasks)
+    template = template or WorkerTemplate()
+    async with (
+        starts(template) if starter is None else nullcontext(starter) as open_starter,
+        open_link(scheduler, security=security) as link,
+        anyio.create_task_group() as tasks,
+    ):
+        cluster = CommandCluster(link, template, tasks, open_starter)
         try:
             yield cluster
         finally:

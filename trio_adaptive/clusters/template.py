@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from attrs import field, frozen
 
 from trio_adaptive.decision.model import UnitId, WorkerName
 from trio_adaptive.errors import ConfigurationError, Mistake
+
+_OF_MODULE = (sys.executable, "-m")
 
 PLACEHOLDERS = ("address", "name")
 """What stands in braces in a command: the scheduler's address and the name under which the worker has to register."""
@@ -43,17 +46,22 @@ class WorkerTemplate:
         size: workers in a unit; with several the process names them ``NAME-0``, ``NAME-1``, as ``dask worker
             --nworkers`` does.
         env: the whole environment of the process; default: ours.
+        warm: fork the processes from one that has the imports behind it, see `starts`; needs a command that begins as
+            that of `worker_command` does, with this Python's ``-m MODULE``.
+        preload: modules that are imported there as well, before the first fork.
         log_dir: a folder for the output, one file a unit; default: only its end is kept, in memory.
         startup_timeout: how long a process may take to register, in seconds.
         grace: between SIGTERM and SIGKILL, in seconds.
 
     Raises:
-        ConfigurationError: an empty command, or braces around something else.
+        ConfigurationError: an empty command, braces around something else, or ``warm`` with another kind of command.
     """
 
     command: tuple[str, ...] = field(factory=worker_command)
     size: int = 1
     env: Mapping[str, str] | None = None
+    warm: bool = False
+    preload: tuple[str, ...] = ()
     log_dir: Path | None = None
     startup_timeout: float = 60.0
     grace: float = 2.0
@@ -66,6 +74,20 @@ class WorkerTemplate:
             allowed = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             mistake = Mistake("command", f"{error} in {shown!r}", f"a command line with {allowed}")
             raise ConfigurationError([mistake]) from error
+        if self.warm and (
+            len(self.command) < len(_OF_MODULE) + 1 or self.command[: len(_OF_MODULE)] != _OF_MODULE
+        ):
+            allowed = f"a command that begins with {shlex.join(_OF_MODULE)} and a module"
+            raise ConfigurationError([Mistake("command", f"{shlex.join(self.command)!r} with warm", allowed)])
+
+    @property
+    def module(self) -> str:
+        """What a warm process runs."""
+        return self.command[len(_OF_MODULE)]
+
+    def arguments(self, address: str, unit: UnitId) -> list[str]:
+        """What follows the module in the command line of one unit that is warm."""
+        return self.fill(address, unit)[len(_OF_MODULE) + 1 :]
 
     def fill(self, address: str, unit: UnitId) -> list[str]:
         """The command line of one unit."""
