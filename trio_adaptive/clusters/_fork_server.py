@@ -119,7 +119,10 @@ def _check_threads(name: str) -> None:
             time.sleep(0.001)
     threads = [_thread_name(each) for each in _other_threads()]
     if threads:
-        raise Refused(f"importing {name} has started {len(threads)} threads: {', '.join(threads)}")
+        many = "a thread" if len(threads) == 1 else f"{len(threads)} threads"
+        raise Refused(
+            f"importing {name} has started {many}, which no worker would have: {', '.join(threads)}"
+        )
 
 
 def _fork_once() -> None:

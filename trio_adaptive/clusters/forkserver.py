@@ -50,6 +50,10 @@ class NoForkServerError(ClusterError):
     """There is no fork server, for the reason that the message gives: start workers without one."""
 
 
+class ForkServerEndedError(NoForkServerError):
+    """There is no fork server any more; what it was asked for has not come to be."""
+
+
 class UnsupportedError(NoForkServerError):
     """There cannot be one on this system."""
 
@@ -85,15 +89,15 @@ class ForkServer:
         """Fork one worker; leaving the block ends it. As `child_process`, where the arguments are explained.
 
         Raises:
+            ForkServerEndedError: there is nobody any more who could fork it.
             ClusterError: it could not be forked, or survived SIGKILL.
         """
-        await checkpoint()
         self.living += 1
         try:
+            await checkpoint()
             with appending_to(log) as sink:
                 forked = await self._fork(arguments)
-                command = ("fork", *arguments)
-                process = ChildProcess(forked, command, group=True, keep=keep, log=sink)
+                process = ChildProcess(forked, arguments, group=True, keep=keep, log=sink)
                 async with looked_after(process, grace):
                     yield process
         finally:
@@ -111,7 +115,7 @@ class ForkServer:
             os.close(theirs)
         if answer is None or "error" in answer:
             os.close(output)
-            raise ClusterError(self.epitaph() if answer is None else answer["error"])
+            raise ForkServerEndedError(self.epitaph()) if answer is None else ClusterError(answer["error"])
         return _Forked(answer["pid"], output, self)
 
     async def reap(self, pid: int) -> int:
@@ -224,18 +228,29 @@ async def fork_server(
             theirs.close()
             server = ForkServer(process, ours)
             await _until_ready(server)
-            async with create_task_group() as tasks:
-                scope = CancelScope(shield=True)  # it serves those that end while we are cancelled
-                tasks.start_soon(_listen, server, scope)
-                try:
-                    yield server
-                finally:
-                    scope.cancel()
+            async with _heard(server):
+                yield server
 
 
-async def _listen(server: ForkServer, scope: CancelScope) -> None:
-    with scope:
-        await server.listen()
+@asynccontextmanager
+async def _heard(server: ForkServer) -> AsyncGenerator[None]:
+    """Take the answers for as long as the block lasts. What it raises leaves as itself."""
+    scope = CancelScope(shield=True)  # it serves those that end while we are cancelled
+    failure: BaseException | None = None
+
+    async def listen() -> None:
+        with scope:
+            await server.listen()
+
+    async with create_task_group() as helpers:
+        helpers.start_soon(listen)
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
+            failure = error
+        scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def check_system() -> None:

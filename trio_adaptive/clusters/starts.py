@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
 import anyio
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 from attrs import define, field
 
-from trio_adaptive.clusters.forkserver import ForkServer, UnsupportedError, fork_server
+from trio_adaptive.clusters.forkserver import ForkServer, ForkServerEndedError, UnsupportedError, fork_server
 from trio_adaptive.clusters.process import ChildProcess, child_process
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.decision.model import UnitId
@@ -63,22 +63,29 @@ class Starts:
     @asynccontextmanager
     async def process(self, address: str, unit: UnitId) -> AsyncGenerator[ChildProcess]:
         """Start one unit for the scheduler at this address; leaving the block ends it. As `process.child_process`."""
-        template = self._template
-        log = None if template.log_dir is None else template.log_dir / f"{unit}.log"
-        generation = await self._serving() if template.warm else None
-        if generation is None or generation.server is None:
-            opening = child_process(
-                template.fill(address, unit), env=template.env, log=log, grace=template.grace
-            )
-        else:
-            arguments = template.arguments(address, unit)
-            opening = generation.server.worker(arguments, log=log, grace=template.grace)
+        generation = await self._serving() if self._template.warm else None
         try:
-            async with opening as process:
+            async with AsyncExitStack() as stack:
+                try:
+                    process = await stack.enter_async_context(self._opening(generation, address, unit))
+                except ForkServerEndedError:  # it is not the worker's fault: it has a second chance
+                    generation = await self._serving(instead=generation)
+                    process = await stack.enter_async_context(self._opening(generation, address, unit))
                 yield process
         finally:
             if generation is not None and generation.is_retired:
                 generation.retire()
+
+    def _opening(
+        self, generation: _Generation | None, address: str, unit: UnitId
+    ) -> AbstractAsyncContextManager[ChildProcess]:
+        template = self._template
+        log = None if template.log_dir is None else template.log_dir / f"{unit}.log"
+        if generation is None or generation.server is None:
+            return child_process(
+                template.fill(address, unit), env=template.env, log=log, grace=template.grace
+            )
+        return generation.server.worker(template.arguments(address, unit), log=log, grace=template.grace)
 
     async def reload(self) -> None:
         """Import everything anew, for the workers that are started from now on. Also where it has failed before.
@@ -88,7 +95,8 @@ class Starts:
         """
         if not self._template.warm:
             raise ClusterError("every worker is started anew: there is nothing to reload")
-        for generation in [*self._generations]:
+        self._generations = [each for each in self._generations if not each.problem]
+        for generation in self._generations:
             generation.retire()
         generation = self.begin()
         await generation.ready.wait()
@@ -108,15 +116,19 @@ class Starts:
             generation.is_retired = True
             generation.scope.cancel()
 
-    async def _serving(self) -> _Generation | None:
-        """The generation that forks now; None where none can."""
+    async def _serving(self, *, instead: _Generation | None = None) -> _Generation | None:
+        """The generation that forks now, another one than ``instead``; None where none can."""
+        if instead is not None:
+            instead.retire()
         while True:
-            generation = self._generations[-1] if self._generations else self.begin()
+            current = [each for each in self._generations if not each.is_retired]
+            generation = current[-1] if current else self.begin()
             await generation.ready.wait()
             if generation.problem:
                 return None
             if generation.server is not None and not generation.is_retired:
                 return generation
+            generation.is_retired = True
 
     async def _live(self, generation: _Generation) -> None:
         try:
