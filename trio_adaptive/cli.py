@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from importlib.machinery import PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import trio
 
-from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
 from trio_adaptive.service.signals import fatal_interrupts
+from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 
 if TYPE_CHECKING:
     from trio_adaptive.service.elastic import Elastic, Plan
@@ -147,40 +145,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         scheduler=getattr(options, "scheduler", None),
         port=getattr(options, "port", None) or 0,
         dashboard_address=None if options.no_dashboard else options.dashboard_address or ANY_PORT,
-        worker=_template(options),
+        worker=template(options),
     )
-
-
-def _template(options: argparse.Namespace) -> WorkerTemplate:
-    warm = not options.cold and options.worker_command is None
-    preload = _preload(options, warm=warm)
-    if options.worker_command is not None:
-        command = tuple(shlex.split(options.worker_command))
-    else:
-        # Where the scheduler is ours it listens on loopback only, and so do its workers.
-        host = None if getattr(options, "scheduler", None) else "127.0.0.1"
-        command = worker_command(nthreads=options.nthreads or 1, host=host)
-    if options.worker_logs is not None:
-        options.worker_logs.mkdir(parents=True, exist_ok=True)
-    return WorkerTemplate(command, warm=warm, preload=preload, log_dir=options.worker_logs)
-
-
-def _preload(options: argparse.Namespace, *, warm: bool) -> tuple[str, ...]:
-    """What `--preload` names, which has to be there, and of use."""
-    named: tuple[str, ...] = options.preload or ()
-    if named and not warm:
-        problem = "with --cold or --worker-command"
-        raise ConfigurationError([Mistake("--preload", problem, "where workers are forked")])
-    places = [str(Path.cwd()), *sys.path]
-    roots = {name: name.partition(".")[0] for name in named}
-    missing = [
-        Mistake("--preload", f"there is no module {name!r}", "modules that Python finds here")
-        for name, root in roots.items()
-        if root not in sys.builtin_module_names and PathFinder.find_spec(root, places) is None
-    ]
-    if missing:
-        raise ConfigurationError(missing)
-    return named
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
@@ -193,8 +159,8 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = load_settings(_chosen(options), file=options.config)
-    warm = not (options.cold or options.worker_command or getattr(options, "scheduler", None))
-    if warm and options.interval is None and settings.interval == Settings().interval:
+    ours = getattr(options, "scheduler", None) is None
+    if ours and is_warm(options) and options.interval is None and settings.interval == Settings().interval:
         settings = attrs.evolve(settings, interval=max(WARM_INTERVAL, settings.min_interval))
     if settings.maximum == float("inf"):  # nobody wants as many workers as there are tasks on one machine
         return attrs.evolve(settings, maximum=max(os.cpu_count() or 1, settings.minimum))
@@ -293,30 +259,9 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
     scaling.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file; its table [adaptive] has all options"
     )
-    _add_worker_options(command)
+    add_worker_options(command)
     _add_display_options(command)
     return command
-
-
-def _add_worker_options(command: argparse.ArgumentParser) -> None:
-    workers = command.add_argument_group("workers")
-    workers.add_argument("--nthreads", type=_threads, help="threads of a worker (default 1)")
-    places = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    workers.add_argument(
-        "--worker-command", metavar="TEMPLATE", help=f"command that starts one worker, with {places} in it"
-    )
-    workers.add_argument(
-        "--preload",
-        type=_modules,
-        metavar="MODULES",
-        help="imported once, for all workers, which are forked from there; such as numpy,pandas,my_module",
-    )
-    workers.add_argument(
-        "--cold", action="store_true", help="start each worker anew instead, which takes ten times as long"
-    )
-    workers.add_argument(
-        "--worker-logs", type=Path, metavar="FOLDER", help="write the output of each worker into a file there"
-    )
 
 
 def _add_display_options(command: argparse.ArgumentParser) -> None:
@@ -345,21 +290,4 @@ def _number_or_text(text: str) -> float | str:
 
 
 def _port(text: str) -> int:
-    return _whole_number(text, 0, 65535)
-
-
-def _threads(text: str) -> int:
-    return _whole_number(text, 1, 1024)
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
-    return int(text)
-
-
-def _modules(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(part.isidentifier() for name in names for part in name.split(".")):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of modules, such as numpy,pandas.io")
-    return names
+    return whole_number(text, 0, 65535)
