@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 MARK = "TRIO_ADAPTIVE_BENCHMARK"
 """Environment variable by which all processes of one contestant are known, however they were started."""
 
+FORK_SERVER = "_fork_server.py"
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 TIMEOUT = 120.0
 GRACE = 15.0
@@ -248,6 +249,9 @@ def _runs(process: psutil.Process) -> bool:
 def is_worker(process: psutil.Process) -> bool:
     """Whether it is a worker process: one of ours, or one of a nanny of LocalCluster's."""
     line = " ".join(process.cmdline())
+    if FORK_SERVER in line:  # a forked worker looks like the server, whose parent is something else
+        parent = process.parent()
+        return parent is not None and FORK_SERVER in " ".join(parent.cmdline())
     # What starts a script with a script's name in its arguments is no worker.
     return ("distributed.cli.dask_worker" in line or "spawn_main" in line) and "trio_adaptive.cli" not in line
 
