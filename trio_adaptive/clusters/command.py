@@ -67,6 +67,10 @@ class CommandCluster(LinkedCluster):
         return f"worker processes for {self._link.address}"
 
     @property
+    def tells_all(self) -> bool:
+        return self._link.epoch is not None  # the probe is there, and the line to it stands
+
+    @property
     def unit_size(self) -> int:
         return self._template.size
 

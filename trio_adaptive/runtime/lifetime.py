@@ -11,6 +11,7 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import evolve
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
@@ -147,7 +148,8 @@ class Lifetime:
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
-                collector = Collector(port, self._load, self._settings, wakes, events, reasons)
+                calm = partial(_is_calm, port, scaler)
+                collector = Collector(port, self._load, self._settings, wakes, events, reasons, calm)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
                 try:
@@ -227,6 +229,10 @@ def _first_state(settings: Settings) -> State:
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"
     return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+
+
+def _is_calm(port: Cluster, scaler: Scaler) -> bool:
+    return scaler.is_settled and isinstance(port, Telling) and port.tells_all
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:
