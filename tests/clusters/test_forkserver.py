@@ -66,6 +66,10 @@ def children_of(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
 
+def open_in(pid):
+    return {file.name for file in Path(f"/proc/{pid}/fd").iterdir()}
+
+
 OPEN = """
 import json, os
 print(json.dumps({n: os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}')}))
@@ -221,6 +225,16 @@ async def test_a_request_that_is_cancelled_leaves_no_worker(env, moment):
         with anyio.move_on_after(moment / 2000):
             await output_of(server, "import time; time.sleep(600)")
         assert server.living == 0
+        assert children_of(server.process.pid) == ""
+
+
+async def test_many_starts_leave_nothing_in_the_server(env):
+    async with serving(env) as server:
+        before = open_in(server.process.pid)
+        for i in range(100):
+            async with server.worker([f"raise SystemExit({i})"]) as process:
+                assert await process.wait() == i
+        assert open_in(server.process.pid) == before
         assert children_of(server.process.pid) == ""
 
 
