@@ -107,15 +107,19 @@ class Refusal:
 
     Attributes:
         count: how often in a row.
+        at: when it has refused for the last time.
         until: when it may be asked again.
         why: in the cluster's words.
         idle: whether the cluster tells for how long it has been idle, and it was.
+        busy: whether it was executing tasks.
     """
 
     count: int
+    at: float
     until: float
     why: str
     idle: bool = False
+    busy: bool = False
 
 
 @frozen

@@ -22,7 +22,7 @@ from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
+from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, Stop
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
@@ -72,6 +72,7 @@ class Lifetime:
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[str] | None = None
         self._reason = "cancelled"
+        self._called_off = ""
 
     @property
     def state(self) -> State:
@@ -114,6 +115,8 @@ class Lifetime:
         """Ask for the end; returns at once, and may be repeated."""
         if self._stops is not None:
             self._stops.send_nowait(reason)
+        elif self.stage == "running":  # the cluster is still being opened
+            self._called_off = self._called_off or reason
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
@@ -129,7 +132,11 @@ class Lifetime:
         self.stage = "running"
         try:
             async with opened(self._cluster) as self._port, leased(self._port, self._settings):
-                await self._adapt(self._port, ready)
+                if self._called_off:
+                    self.preset(Stop(anyio.current_time(), self._called_off))
+                    ready()
+                else:
+                    await self._adapt(self._port, ready)
         finally:
             self._state = self.state
             self._scaler = self._actions = self._port = self._inbox = self._stops = None
