@@ -158,15 +158,13 @@ async def opened(kind):
 
     from trio_adaptive.clusters.command import command_cluster
     from trio_adaptive.clusters.scheduler import embedded_scheduler
-    from trio_adaptive.clusters.starts import starts
 
     with template_of(kind) as (template, release):
         async with (
             embedded_scheduler(host=HOST, dashboard_address=None) as scheduler,
-            starts(template) as starter,
-            command_cluster(scheduler.address, template, starter=starter) as cluster,
+            command_cluster(scheduler.address, template) as cluster,
         ):
-            while template.warm and not starter.pids:
+            while template.warm and not cluster.starts.pids:
                 await trio.sleep(0.01)
             yield cluster, scheduler.address, release
 

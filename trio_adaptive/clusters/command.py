@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -49,14 +49,18 @@ class _Process:
 
 
 class CommandCluster(LinkedCluster):
-    """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted."""
+    """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted.
+
+    Attributes:
+        starts: starts the processes; its ``reload()`` imports everything anew, where they are forked.
+    """
 
     def __init__(
         self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup, starts: Starts
     ) -> None:
         super().__init__(link)
         self._template = template
-        self._starts = starts
+        self.starts = starts
         self._tasks = tasks
         self._processes: dict[UnitId, _Process] = {}
         self._leftovers: set[WorkerName] = set()
@@ -73,10 +77,6 @@ class CommandCluster(LinkedCluster):
     @property
     def unit_size(self) -> int:
         return self._template.size
-
-    async def reload(self) -> None:
-        """Import everything anew for the workers to come, where they are forked; see `Starts.reload`."""
-        await self._starts.reload()
 
     @property
     def pids(self) -> dict[UnitId, int]:
@@ -175,7 +175,7 @@ class CommandCluster(LinkedCluster):
             self._wake()
 
     async def _live(self, process: _Process) -> None:
-        opening = self._starts.process(self._link.address, process.unit)
+        opening = self.starts.process(self._link.address, process.unit)
         try:
             with process.scope:
                 async with opening as process.child:
@@ -243,7 +243,6 @@ async def command_cluster(
     template: WorkerTemplate | None = None,
     *,
     security: Any = None,
-    starter: Starts | None = None,
 ) -> AsyncGenerator[CommandCluster]:
     """A cluster of worker processes on this machine, empty at first. Leaving the block ends them all.
 
@@ -251,15 +250,14 @@ async def command_cluster(
         scheduler: the address of a scheduler that runs, such as ``"tcp://127.0.0.1:8786"``.
         template: how a worker is started; default: ``dask worker`` with one thread.
         security: a ``distributed.Security`` with certificates, for TLS.
-        starter: what starts the processes of this template, where it is open already.
     """
     template = template or WorkerTemplate()
     async with (
-        starts(template) if starter is None else nullcontext(starter) as open_starter,
         open_link(scheduler, security=security) as link,
+        starts(template) as starter,
         anyio.create_task_group() as tasks,
     ):
-        cluster = CommandCluster(link, template, tasks, open_starter)
+        cluster = CommandCluster(link, template, tasks, starter)
         try:
             yield cluster
         finally:

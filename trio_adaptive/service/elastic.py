@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from trio_adaptive.clusters.process import ChildProcess, describe_exit
 from trio_adaptive.clusters.scheduler import EmbeddedScheduler, embedded_scheduler
-from trio_adaptive.clusters.starts import Starts, starts
+from trio_adaptive.clusters.starts import Starts
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.config import Settings
 from trio_adaptive.errors import ClusterClosed, ClusterError
@@ -46,21 +46,6 @@ class Plan:
 
 
 @frozen
-class Known:
-    """What is known of a scheduler.
-
-    Attributes:
-        address: for clients and workers.
-        dashboard: the link to Dask's dashboard, empty when it is not ours to know.
-        pids: its process, where it is ours.
-    """
-
-    address: str
-    dashboard: str = ""
-    pids: tuple[int, ...] = ()
-
-
-@frozen
 class Elastic:
     """What is up.
 
@@ -86,19 +71,17 @@ async def elastic(plan: Plan) -> AsyncGenerator[Elastic]:
     Raises:
         ExceptionGroup: of `ClusterError` when the scheduler could not be started, or ended by itself.
     """
-    async with starts(plan.worker) as starter:  # first, since its imports take as long as the scheduler's
-        if plan.scheduler is not None:
-            # Workers that we have brought to somebody else's scheduler leave it the safe way; the others are not ours.
-            strangers = "ignore" if plan.settings.strangers == "auto" else plan.settings.strangers
-            theirs = Known(plan.scheduler)
-            async with _adapting(plan, starter, theirs, on_exit="close", strangers=strangers) as up:
-                yield up
-            return
-        async with _own_scheduler(plan) as scheduler:
-            ours = Known(scheduler.address, scheduler.dashboard, (scheduler.process.pid,))
-            # Everything goes at once: there is nobody to leave in good order.
-            async with _adapting(plan, starter, ours, shutdown_timeout=0.0) as up:
-                yield up
+    if plan.scheduler is not None:
+        # Workers that we have brought to somebody else's scheduler leave it the safe way; the others are not ours.
+        strangers = "ignore" if plan.settings.strangers == "auto" else plan.settings.strangers
+        async with _adapting(plan, plan.scheduler, "", [], on_exit="close", strangers=strangers) as up:
+            yield up
+        return
+    async with _own_scheduler(plan) as scheduler:
+        address, pids = scheduler.address, [scheduler.process.pid]
+        # Everything goes at once: there is nobody to leave in good order.
+        async with _adapting(plan, address, scheduler.dashboard, pids, shutdown_timeout=0.0) as up:
+            yield up
 
 
 @asynccontextmanager
@@ -114,20 +97,22 @@ async def _own_scheduler(plan: Plan) -> AsyncGenerator[EmbeddedScheduler]:
 
 
 @asynccontextmanager
-async def _adapting(plan: Plan, starter: Starts, scheduler: Known, **ends: Any) -> AsyncGenerator[Elastic]:
+async def _adapting(
+    plan: Plan, address: str, dashboard: str, pids: list[int], **ends: Any
+) -> AsyncGenerator[Elastic]:
     from trio_adaptive.clusters.command import command_cluster  # noqa: PLC0415 - imported meanwhile
 
     async with (
-        command_cluster(scheduler.address, plan.worker, starter=starter) as cluster,
+        command_cluster(address, plan.worker) as cluster,
         adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
         trio.open_nursery() as nursery,
     ):
-        await nursery.start(_reload_on_signal, starter)
+        await nursery.start(_reload_on_signal, cluster.starts)
         yield Elastic(
-            scheduler.address,
-            scheduler.dashboard,
+            address,
+            dashboard,
             scaler,
-            pids=lambda: [*scheduler.pids, *starter.pids, *cluster.pids.values()],
+            pids=lambda: [*pids, *cluster.starts.pids, *cluster.pids.values()],
             has_scheduler=plan.scheduler is None,
         )
         nursery.cancel_scope.cancel()
