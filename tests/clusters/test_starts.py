@@ -145,17 +145,47 @@ async def test_a_reload_is_for_those_that_come_after_it(opened, tmp_path):
         assert len(starter.pids) == 1
 
 
-async def test_a_reload_that_fails_says_so_and_the_next_one_may_help(opened, tmp_path):
+async def test_a_reload_that_fails_says_so_and_leaves_all_as_it_is(opened, tmp_path, caplog):
     async with opened(STAY, preload=("mine",)) as starter:
+        async with one(starter) as process:
+            old = parent(process)
         (tmp_path / "mine.py").write_text("oops")
         with pytest.raises(ClusterError, match="name 'oops' is not defined"):
             await starter.reload()
+        async with one(starter) as process:
+            assert parent(process) == old
+        (tmp_path / "mine.py").write_text("value = 3\n")
+        await starter.reload()
+        async with one(starter) as process:
+            assert parent(process) not in {old, os.getpid()}
+    assert "started anew" not in caplog.text
+
+
+async def test_a_reload_may_help_where_the_imports_have_failed(opened, tmp_path):
+    (tmp_path / "mine.py").write_text("oops")
+    async with opened(STAY, preload=("mine",)) as starter:
+        for _ in range(2):
+            with pytest.raises(ClusterError, match="name 'oops' is not defined"):
+                await starter.reload()
         async with one(starter) as process:
             assert parent(process) == os.getpid()
         (tmp_path / "mine.py").write_text("value = 3\n")
         await starter.reload()
         async with one(starter) as process:
-            assert parent(process) != os.getpid()
+            assert starter.pids == [parent(process)]
+
+
+async def test_a_reload_that_is_called_off_changes_nothing(opened, tmp_path):
+    async with opened(STAY, preload=("mine",)) as starter:
+        async with one(starter) as process:
+            old = parent(process)
+        (tmp_path / "mine.py").write_text("import time; time.sleep(600)")
+        with anyio.move_on_after(0.2):
+            await starter.reload()
+        async with one(starter) as process:
+            assert parent(process) == old
+        while len(starter.pids) > 1:
+            await anyio.sleep(0.005)
 
 
 async def test_a_reload_while_the_first_imports_go_on(opened, tmp_path):

@@ -1,8 +1,8 @@
 """How worker processes come into being: forked from a process that has the imports behind it, or each anew.
 
-There is one fork server at a time that forks. One that is to be replaced goes on for as long as it has workers, which
-end with it; one that has ended by itself is replaced with the next start; one that cannot serve is not tried again,
-and the workers are started without it. Each of these is in the log.
+There is one fork server at a time that forks. One that is to be replaced does so until the next one is ready, and goes
+on for as long as it has workers, which end with it; one that has ended by itself is replaced with the next start; where
+none can serve, it is not tried again, and the workers are started without. Each of these is in the log.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class _Generation:
     problem: str = ""
     is_retired: bool = False
 
+    @property
+    def forks(self) -> bool:
+        """Whether it serves now."""
+        return self.server is not None and not self.is_retired
+
     def retire(self) -> None:
         """It forks no more, and ends when its last worker has gone."""
         self.is_retired = True
@@ -54,11 +59,6 @@ class Starts:
     def pids(self) -> list[int]:
         """The process ids of the fork servers that run."""
         return [each.server.process.pid for each in self._generations if each.server]
-
-    @property
-    def is_warm(self) -> bool:
-        """Whether the next process is going to be forked, as far as is known."""
-        return self._template.warm and not (self._generations and self._generations[-1].problem)
 
     @asynccontextmanager
     async def process(self, address: str, unit: UnitId) -> AsyncGenerator[ChildProcess]:
@@ -88,20 +88,27 @@ class Starts:
         return generation.server.worker(template.arguments(address, unit), log=log, grace=template.grace)
 
     async def reload(self) -> None:
-        """Import everything anew, for the workers that are started from now on. Also where it has failed before.
+        """Import everything anew, for the workers that are started once this has returned. Also where it failed before.
 
         Raises:
-            ClusterError: workers are not forked, or no longer: the imports have failed.
+            ClusterError: workers are not forked, or the imports have failed; then all is as it was.
         """
         if not self._template.warm:
             raise ClusterError("every worker is started anew: there is nothing to reload")
-        self._generations = [each for each in self._generations if not each.problem]
-        for generation in self._generations:
-            generation.retire()
+        before = [*self._generations]
         generation = self.begin()
-        await generation.ready.wait()
+        try:
+            await generation.ready.wait()
+        except BaseException:
+            generation.retire()
+            raise
         if generation.problem:
+            if any(each.forks for each in before):
+                self._generations.remove(generation)
             raise ClusterError(generation.problem)
+        for each in before:
+            each.retire()
+        self._generations = [each for each in self._generations if not each.problem]
 
     def begin(self) -> _Generation:
         """Start a server for those that come from now on."""
@@ -121,14 +128,16 @@ class Starts:
         if instead is not None:
             instead.retire()
         while True:
-            current = [each for each in self._generations if not each.is_retired]
-            generation = current[-1] if current else self.begin()
+            forking = [each for each in self._generations if each.forks]
+            if forking:
+                return forking[-1]
+            coming = [each for each in self._generations if not each.is_retired]
+            generation = coming[-1] if coming else self.begin()
             await generation.ready.wait()
             if generation.problem:
                 return None
-            if generation.server is not None and not generation.is_retired:
-                return generation
-            generation.is_retired = True
+            if not generation.forks:  # it has ended at once, or was to be replaced before it could begin
+                generation.is_retired = True
 
     async def _live(self, generation: _Generation) -> None:
         try:
@@ -136,10 +145,11 @@ class Starts:
                 await self._serve(generation)
         except (ClusterError, OSError) as error:
             generation.problem = str(error)
-            # Where the system has no such thing and nobody has asked for it, it is no news.
-            is_expected = isinstance(error, UnsupportedError) and not self._template.preload
-            level = logging.INFO if is_expected else logging.WARNING
-            logger.log(level, "Workers are not forked, but started anew, which is slower: %s", error)
+            if not any(each.forks for each in self._generations):
+                # Where the system has no such thing and nobody has asked for it, it is no news.
+                is_expected = isinstance(error, UnsupportedError) and not self._template.preload
+                level = logging.INFO if is_expected else logging.WARNING
+                logger.log(level, "Workers are not forked, but started anew, which is slower: %s", error)
         finally:
             generation.server = None
             if not generation.problem:
