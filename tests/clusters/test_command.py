@@ -46,9 +46,9 @@ async def until_it_is(cluster, state):
     """The only unit, once it is in this state."""
     with anyio.fail_after(LIMIT):
         while True:
-            (unit,) = await cluster.look(refresh=True)
-            if unit.state == state:
-                return unit
+            for unit in await cluster.look(refresh=True):
+                if unit.state == state:
+                    return unit
             await anyio.sleep(0.01)
 
 
@@ -86,6 +86,22 @@ async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_i
         assert "exit code 1" in unit.detail
         assert "out of licences" in unit.detail
         await cluster.cancel([unit.id])
+        assert await cluster.look(refresh=False) == ()
+
+
+@linux
+async def test_a_unit_that_waits_for_imports_can_be_taken_back(tmp_path, monkeypatch):
+    (tmp_path / "endless.py").write_text("import time; time.sleep(3600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, WorkerTemplate(warm=True, preload=("endless",))) as cluster,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(cluster.launch, [UnitId("a")])
+        await until_it_is(cluster, "requested")
+        with anyio.fail_after(LIMIT):
+            await cluster.cancel([UnitId("a")])
         assert await cluster.look(refresh=False) == ()
 
 

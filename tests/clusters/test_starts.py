@@ -202,6 +202,13 @@ async def test_there_is_nothing_to_reload_where_nothing_is_forked():
             await starter.reload()
 
 
+def test_nothing_is_preloaded_where_nothing_is_forked():
+    with pytest.raises(
+        ConfigurationError, match="preload: numpy without warm; allowed: modules for processes"
+    ):
+        WorkerTemplate(preload=("numpy",))
+
+
 @pytest.mark.parametrize(
     "command", [("dask", "worker", "{address}"), (sys.executable, "-m"), (sys.executable, "-c", "1")]
 )

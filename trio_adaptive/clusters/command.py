@@ -239,10 +239,7 @@ def _post_mortem(process: _Process) -> str:
 
 @asynccontextmanager
 async def command_cluster(
-    scheduler: str,
-    template: WorkerTemplate | None = None,
-    *,
-    security: Any = None,
+    scheduler: str, template: WorkerTemplate | None = None, *, security: Any = None
 ) -> AsyncGenerator[CommandCluster]:
     """A cluster of worker processes on this machine, empty at first. Leaving the block ends them all.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -54,7 +54,8 @@ class WorkerTemplate:
         grace: between SIGTERM and SIGKILL, in seconds.
 
     Raises:
-        ConfigurationError: an empty command, braces around something else, or ``warm`` with another kind of command.
+        ConfigurationError: an empty command, braces around something else, ``warm`` with another kind of command,
+            or ``preload`` without it.
     """
 
     command: tuple[str, ...] = field(factory=worker_command)
@@ -67,18 +68,24 @@ class WorkerTemplate:
     grace: float = 2.0
 
     def __attrs_post_init__(self) -> None:
+        mistakes = [*self._check_command()]
+        if self.preload and not self.warm:
+            problem = f"{', '.join(self.preload)} without warm"
+            mistakes.append(Mistake("preload", problem, "modules for processes that are forked"))
+        if mistakes:
+            raise ConfigurationError(mistakes)
+
+    def _check_command(self) -> Iterator[Mistake]:
+        shown = shlex.join(self.command)
         try:
             self.fill("tcp://host:0", UnitId("name"))
         except (KeyError, IndexError, ValueError) as error:
-            shown = " ".join(self.command)
             allowed = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            mistake = Mistake("command", f"{error} in {shown!r}", f"a command line with {allowed}")
-            raise ConfigurationError([mistake]) from error
-        if self.warm and (
-            len(self.command) < len(_OF_MODULE) + 1 or self.command[: len(_OF_MODULE)] != _OF_MODULE
-        ):
+            yield Mistake("command", f"{error} in {shown!r}", f"a command line with {allowed}")
+        start, module = self.command[: len(_OF_MODULE)], self.command[len(_OF_MODULE) :]
+        if self.warm and not (start == _OF_MODULE and module):
             allowed = f"a command that begins with {shlex.join(_OF_MODULE)} and a module"
-            raise ConfigurationError([Mistake("command", f"{shlex.join(self.command)!r} with warm", allowed)])
+            yield Mistake("command", f"{shown!r} with warm", allowed)
 
     @property
     def module(self) -> str:
