@@ -128,12 +128,15 @@ def is_marked(process: psutil.Process, mark: str) -> bool:
 
 
 @contextmanager
-def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[Contestant]:
+def contestant(
+    *command: str, stop: signal.Signals | None = None, grace: float = GRACE
+) -> Generator[Contestant]:
     """Start a program; at the end of the block it is told to end, and nothing of it is left.
 
     Args:
         command: what to run.
         stop: the signal that tells it to end; by default its stdin is closed.
+        grace: seconds that it may take for that.
     """
     mark = uuid.uuid4().hex
     with tempfile.TemporaryFile("w+") as log:
@@ -148,7 +151,7 @@ def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[C
         one = Contestant(process, mark, log)
         try:
             yield one
-            _end(process, stop)
+            _end(process, stop, grace)
             check(process.returncode == 0, f"exit code {process.returncode}:\n{one.errors()}")
         finally:
             # The fork of a fork may come between two looks, so that one look is not enough.
@@ -164,13 +167,13 @@ def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[C
                         pipe.close()
 
 
-def _end(process: subprocess.Popen[str], stop: signal.Signals | None) -> None:
+def _end(process: subprocess.Popen[str], stop: signal.Signals | None, grace: float) -> None:
     if stop is not None:
         process.send_signal(stop)
     elif process.stdin is not None:
         process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE)
+        process.wait(grace)
 
 
 def role(name: str, *arguments: object, program: str = "contestants.py") -> tuple[str, ...]:

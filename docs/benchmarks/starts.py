@@ -5,7 +5,18 @@ from __future__ import annotations
 import time
 from statistics import mean, median
 
-from common import FORK_SERVER, Contestant, alternating, check, contestant, is_worker, progress, role, table
+from common import (
+    FORK_SERVER,
+    TIMEOUT,
+    Contestant,
+    alternating,
+    check,
+    contestant,
+    is_worker,
+    progress,
+    role,
+    table,
+)
 
 PROGRAM = "starters.py"
 NUMBERS = (1, 4, 16, 64)
@@ -48,7 +59,7 @@ def arrivals(rounds: int, numbers: tuple[int, ...]) -> str:
         for number in numbers:
             for way in alternating([*WAYS], round_):
                 progress(f"starts, round {round_ + 1} of {rounds}: {number} workers, {way}")
-                with contestant(*role(*WAYS[way], number, program=PROGRAM)) as one:
+                with contestant(*role(*WAYS[way], number, program=PROGRAM), grace=TIMEOUT) as one:
                     found[way, number].append(one.result())
     rows = [(way, *(f"{median(found[way, number]):.3f}" for number in numbers)) for way in WAYS]
     shown = [f"{number} at once" if number > 1 else "1 worker" for number in numbers]
