@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_adaptive.config import OPTIONS, ORDERED, Settings, load_settings
+from trio_adaptive.decision.limits import Rate
 from trio_adaptive.durations import UNITS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 
@@ -151,6 +152,21 @@ def test_the_defaults():
         "worker_key": None,
         "driver": "",
         "take_over": False,
+        "pending_timeout": None,
+        "schedules": (),
+        "stabilization_up": 0.0,
+        "stabilization_down": 0.0,
+        "rate_up": (),
+        "rate_down": (),
+        "rate_choice": "loosest",
+        "max_launching": math.inf,
+        "tolerance_up": 0.0,
+        "tolerance_down": 0.0,
+        "budget": math.inf,
+        "budget_period": 86400.0,
+        "fallback": "current",
+        "fallback_size": None,
+        "fallback_after": 60.0,
     }
 
 
@@ -199,6 +215,26 @@ RIGHT = [
     ("driver", "the night shift", "the night shift"),
     ("driver", "", ""),
     ("take_over", True, True),
+    ("pending_timeout", "auto", None),
+    ("pending_timeout", "10 min", 600.0),
+    ("schedules", [], ()),
+    ("stabilization_up", "30s", 30.0),
+    ("stabilization_down", 0, 0.0),
+    ("rate_up", "4 in 15s", (Rate(4.0, percent=False, period=15.0),)),
+    ("rate_up", [], ()),
+    ("rate_down", ["10% in 1 min"], (Rate(10.0, percent=True, period=60.0),)),
+    ("rate_choice", "strictest", "strictest"),
+    ("max_launching", 10, 10),
+    ("max_launching", "inf", math.inf),
+    ("tolerance_up", 0.1, 0.1),
+    ("tolerance_down", 0, 0.0),
+    ("budget", 100, 100.0),
+    ("budget", "inf", math.inf),
+    ("budget_period", "1 week", 604800.0),
+    ("fallback", "current", "current"),
+    ("fallback_size", 0, 0),
+    ("fallback_size", None, None),
+    ("fallback_after", "2 min", 120.0),
 ]
 
 WRONG = {
@@ -226,6 +262,33 @@ WRONG = {
     "worker_key": ["host", 0, False],
     "driver": [7, True, b"us"],
     "take_over": ["yes", 1, 0],
+    "pending_timeout": [-1, "never", False],
+    "schedules": ["0 8 * * *", 1, {}],
+    "stabilization_up": [-1, "inf"],
+    "stabilization_down": [-1, "inf", "a while"],
+    "rate_up": [
+        "",
+        "4",
+        "4 in",
+        "-4 in 5s",
+        "1.5 in 5s",
+        "4 in 0s",
+        "0 in 5s",
+        "0 % in 5s",
+        "4 in inf",
+        4,
+        {},
+    ],
+    "rate_down": ["10 percent in 1 min", True],
+    "rate_choice": ["", "max", 1],
+    "max_launching": [0, -1, 1.5, "many"],
+    "tolerance_up": [-0.1, 1, "10 %", True, math.nan],
+    "tolerance_down": [1.0, math.inf, 10**400],
+    "budget": [0, -1, "10 hours", True, math.nan, -math.inf],
+    "budget_period": [0, "inf"],
+    "fallback": ["", "Static", 3],
+    "fallback_size": [-1, 1.5, "many", True],
+    "fallback_after": [-1, "inf"],
 }
 
 
@@ -254,6 +317,8 @@ def test_the_tables_leave_no_option_out():
 
 TAKES_NONE = {
     "idle_timeout",
+    "pending_timeout",
+    "fallback_size",
     "minimum_cores",
     "maximum_cores",
     "minimum_memory",
