@@ -49,5 +49,7 @@ class Schedule:
         return Window(words, self.minimum, self.maximum)
 
     def _next(self, cron: str, at: datetime) -> datetime:
-        # In UTC: two times of one zone are compared by what its clock shows, which need not be in order.
-        return next(CronSim(cron, at.astimezone(ZoneInfo(self.timezone)))).astimezone(UTC)
+        # In UTC: two times of one zone are compared by what its clock shows, which need not be in order. When it shows
+        # an hour for the second time, what came in the first is offered once more.
+        times = CronSim(cron, at.astimezone(ZoneInfo(self.timezone)))
+        return next(time for each in times if (time := each.astimezone(UTC)) > at)
