@@ -11,6 +11,7 @@ can be recalled and be refused, patience in seconds, and a back-off after failed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -116,7 +117,9 @@ def _unknown(state: State, sample: Sample) -> str:
 
 
 def _limit(state: State, sample: Sample, census: Census, wanted: int, at: float) -> Limited:
-    recallable = len(_recallable(state, sample))
+    # Looked up only where it counts: there may be a hundred thousand that are leaving.
+    counts_starts = math.isfinite(state.rules.limits.max_launching)
+    recallable = len(_recallable(state, sample)) if counts_starts else 0
     return limit(state, Facts(at, census.active, census.launching, recallable), wanted)
 
 

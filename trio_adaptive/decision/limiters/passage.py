@@ -21,7 +21,8 @@ class Facts:
         at: when.
         active: units that serve or are coming to.
         launching: units that have been asked for and have not registered.
-        recallable: units on their way out that may still be given back to service.
+        recallable: units on their way out that may still be given back to service; not looked up where ``max_launching``
+            is off.
     """
 
     at: float
