@@ -78,9 +78,7 @@ def decide(state: State, event: Event) -> Step:
 
 def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
-    state = listen(observe(state, sample), sample.at, known=not sample.load.missing)
-    state = evolve(state, last_error=sample.load.missing or state.last_error)
-    before = state = spend(state, sample)
+    before = state = _take_in(state, sample)
     census = take_census(state, sample)
     wanted = _wanted(sample, census)
     limited = _limit(state, sample, census, wanted, sample.at)
@@ -105,6 +103,12 @@ def _on_sample(state: State, event: Sampled) -> Step:
     kind: RecordKind = "sample failed" if sample.load.missing else "sample"
     record = Record(sample.at, kind, counts(state, sample), decision, error=sample.load.missing)
     return state, actions, record
+
+
+def _take_in(state: State, sample: Sample) -> State:
+    missing = sample.load.missing
+    state = listen(observe(state, sample), sample.at, known=not missing)
+    return spend(evolve(state, last_error=missing) if missing else state, sample)
 
 
 def _wanted(sample: Sample, census: Census) -> int:

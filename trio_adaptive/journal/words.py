@@ -43,7 +43,8 @@ def _decision(decision: Decision) -> str:
     if not deeds:
         return ""
     chain = "".join(f", {reason.why}" for reason in decision.reasons)
-    aim = f"{decision.active} -> {decision.final} (the load asks for {decision.raw}{chain})"
+    asked = "the load is not known" if decision.load.missing else f"the load asks for {decision.raw}"
+    aim = f"{decision.active} -> {decision.final} ({asked}{chain})"
     few = decision.chosen if len(decision.chosen) <= FEW else ()
     more = "; ".join(filter(None, (*few, decision.note, *decision.load.blocked)))
     return f"{aim}: {', '.join(deeds)}{'; ' if more else ''}{more}"
