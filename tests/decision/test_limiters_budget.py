@@ -76,9 +76,18 @@ def test_units_of_several_workers_cost_as_many():
     assert budget_statistics(place.core.state).burn_rate == 12
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_small_budget_is_spent_as_well(size):
+    place = town(budget=0.02 * size, budget_period=HOUR, size=size)
+    found = sizes(place, 1, 6 * 360, after=10.0)
+    assert 0.01 * size < budget_statistics(place.core.state).used <= 0.02 * size
+    turns = [after - before for before, after in pairwise(found) if after != before]
+    assert 4 < len(turns) <= 2 * 6
+
+
 @settings(deadline=None, max_examples=60)
 @given(
-    hours=st.floats(0.5, 50),
+    hours=st.floats(0.05, 50),
     loads=st.lists(st.integers(0, 60), min_size=1, max_size=4),
     after=st.sampled_from([5.0, 30.0]),
     startup=st.sampled_from([0.0, 60.0]),
@@ -96,7 +105,7 @@ def test_no_period_uses_more_than_the_budget(hours, loads, after, startup):
 
 
 @settings(deadline=None, max_examples=40)
-@given(hours=st.floats(0.5, 50), load=st.integers(0, 80), startup=st.sampled_from([0.0, 60.0]))
+@given(hours=st.floats(0.05, 50), load=st.integers(0, 80), startup=st.sampled_from([0.0, 60.0]))
 def test_under_constant_load_the_size_turns_at_most_twice_in_a_period(hours, load, startup):
     place = town(budget=hours, budget_period=HOUR, startup=startup)
     found = sizes(place, load, 4 * 360, after=10.0)

@@ -53,7 +53,7 @@ def test_after_a_while_it_becomes_what_was_set(mode, here, final):
     assert (decision.raw, decision.final) == (len(units), final)
     if final != len(units):
         (reason,) = decision.reasons
-        assert (reason.limiter, reason.why) == ("fallback", "fallback after 10 s without a load")
+        assert (reason.limiter, reason.why) == ("fallback", "no load for 10 s")
 
 
 def test_one_answer_ends_it():

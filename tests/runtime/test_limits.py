@@ -201,7 +201,7 @@ async def test_without_a_load_the_size_is_held_and_then_falls_back():
         assert scaler.statistics().last_error == "the queue does not answer"
         assert scaler.statistics().note.startswith("the load has not been known for ")
         await until(lambda: len(cluster.ids()) == 2)
-        assert scaler.statistics().reasons[0].startswith("fallback: fallback after ")
+        assert scaler.statistics().reasons[0].startswith("fallback: no load for ")
         assert scaler.statistics().samples_failed >= 20
         cluster._failures.clear()
         await until(lambda: scaler.statistics().reasons == ())

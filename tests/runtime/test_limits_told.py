@@ -46,7 +46,7 @@ async def test_no_load_is_told_and_what_is_done_all_the_same():
         await scaler.wait_for(3)
         lines = [line for record in scaler.history if (line := in_words(record))]
     assert "no answer, so nothing is changed: the queue does not answer" in lines
-    grown = "1 -> 3 (the load is not known, fallback after 5 s without a load): launching 2; "
+    grown = "1 -> 3 (the load is not known, no load for 5 s): launching 2; "
     assert any(line.startswith(grown) for line in lines)
 
 

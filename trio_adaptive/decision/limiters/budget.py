@@ -3,7 +3,8 @@
 What was used is counted in pieces of a `PIECES`th of the period, each of which counts until all of it is a period old, so
 that no period ever holds more than the sum. The size is capped so that what is left lasts for a `SHARE`th of the period
 at least: ``cap = left / (period / SHARE)``. So the size comes down gently instead of falling to nothing, and what is left is
-never used up. Growing again takes twice as much, so that the cap and the spending do not chase each other.
+never used up. Growing again takes twice as much, so that the cap and the spending do not chase each other. Where the whole
+budget would not last that long for a few units, it has to last for `FEW` of them, so that a small budget is spent as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from trio_adaptive.decision.limiters.passage import Passage, up_to
+from trio_adaptive.decision.limiters.passage import Passage
 from trio_adaptive.decision.limits import Spending
 from trio_adaptive.decision.model import Sample
 from trio_adaptive.decision.state import State
@@ -23,6 +24,9 @@ PIECES: Final = 60
 
 SHARE: Final = 24
 """What is left lasts for at least this share of a period."""
+
+FEW: Final = 4
+"""So many units may be there while nothing of the budget is used, however small it is."""
 
 HOUR: Final = 3600.0
 
@@ -87,7 +91,9 @@ def budget(passage: Passage) -> tuple[Passage, str]:
     if math.isinf(limits.budget) or spending is None:
         return passage, ""
     left = max(0.0, limits.budget * HOUR - spending.used)
-    stays = up_to(passage.state, left / (limits.budget_period / SHARE))
+    size = passage.state.unit_size
+    lasting = min(limits.budget_period / SHARE, limits.budget * HOUR / (FEW * size))
+    stays = int(left / lasting) // size
     grows = max(min(stays, active), stays // 2)
     why = f"{spending.used / HOUR:.3g} of {limits.budget:g} worker-hours are used"
     return passage.clamped(0, grows), why

@@ -39,4 +39,4 @@ def fallback(passage: Passage) -> tuple[Passage, str]:
         return passage, ""
     size = units_for(limits.fallback_size or 0, state.unit_size)
     n = size if limits.fallback == "static" else max(facts.active, size)
-    return evolve(passage, n=n), f"fallback after {silence(state, facts.at):.0f} s without a load"
+    return evolve(passage, n=n), f"no load for {silence(state, facts.at):.0f} s"
