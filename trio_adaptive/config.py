@@ -163,13 +163,6 @@ class Settings:
         strangers: what becomes of workers that are not part of the cluster's plan. They always count. "adopt": they
             may be given back like all others. "retire": they are given back at once. "ignore": nothing. "auto": adopt,
             or ignore where `trio-adaptive up` has attached itself to somebody else's scheduler.
-        minimum_cores: the least number of cores, made into workers; the larger of this and ``minimum`` counts.
-        maximum_cores: the largest number of cores, made into workers; the smaller of this and ``maximum`` counts.
-        minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
-        maximum_memory: the same in bytes.
-        worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
-        driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
-        take_over: take the place of another driver of the same scheduler, which then ends.
         pending_timeout: the same as ``idle_timeout`` for a unit that has been asked for and has not registered, such
             as a batch job in a queue. None is automatic: as long as ``idle_timeout``.
         schedules: windows of the calendar, each with a least or largest number of workers while it is open.
@@ -188,6 +181,13 @@ class Settings:
         fallback_size: how many workers, for ``fallback``.
         fallback_after: how long the load must not have been known before the fallback counts; until then the size is
             held.
+        minimum_cores: the least number of cores, made into workers; the larger of this and ``minimum`` counts.
+        maximum_cores: the largest number of cores, made into workers; the smaller of this and ``maximum`` counts.
+        minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
+        maximum_memory: the same in bytes.
+        worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
+        driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
+        take_over: take the place of another driver of the same scheduler, which then ends.
     """
 
     interval: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
@@ -211,13 +211,6 @@ class Settings:
     on_exit: OneOfOnExit = "keep"
     log_length: Annotated[Count, FROM_1] = 1000
     strangers: OneOfStrangers = "auto"
-    minimum_cores: Annotated[Cores, FROM_0] = None
-    maximum_cores: Annotated[Cores, FROM_1] = None
-    minimum_memory: Annotated[Memory, FROM_0] = None
-    maximum_memory: Annotated[Memory, FROM_1] = None
-    worker_key: WorkerKey = None
-    driver: Text = ""
-    take_over: YesOrNo = False
     pending_timeout: Annotated[IdleTimeout, FROM_0] = None
     schedules: Schedules = ()
     stabilization_up: Annotated[Seconds, FROM_0, FINITE] = 0.0
@@ -233,6 +226,13 @@ class Settings:
     fallback: OneOfFallback = "current"
     fallback_size: Annotated[Size, FROM_0] = None
     fallback_after: Annotated[Seconds, FROM_0, FINITE] = 60.0
+    minimum_cores: Annotated[Cores, FROM_0] = None
+    maximum_cores: Annotated[Cores, FROM_1] = None
+    minimum_memory: Annotated[Memory, FROM_0] = None
+    maximum_memory: Annotated[Memory, FROM_1] = None
+    worker_key: WorkerKey = None
+    driver: Text = ""
+    take_over: YesOrNo = False
 
 
 _HINTS = get_type_hints(Settings, include_extras=True)
