@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import dask.config
 import pytest
 
 from trio_adaptive.config import load_settings
-from trio_adaptive.decision.limits import Rate
+from trio_adaptive.decision.limits import Limits, Rate
 from trio_adaptive.errors import ConfigurationError
 from trio_adaptive.schedules import Schedule
 
@@ -98,6 +99,11 @@ def test_a_fallback_needs_a_size(fallback):
     assert mistakes_of(fallback=fallback) == {"fallback": f"is '{fallback}', but fallback_size is not given"}
     assert list(mistakes_of(fallback=fallback, fallback_size=-1)) == ["fallback_size"]
     assert load_settings({"fallback": fallback, "fallback_size": 0}).fallback == fallback
+
+
+def test_the_limits_of_the_decision_are_settings_with_the_same_defaults():
+    for name, field in attrs.fields_dict(Limits).items():
+        assert getattr(load_settings({}), name) == field.default
 
 
 def test_from_dasks_configuration():

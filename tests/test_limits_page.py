@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
+import yaml
 
 from trio_adaptive.config import Settings, load_settings
 
@@ -23,6 +25,14 @@ def test_a_file_of_the_page_is_taken(number, tmp_path):
     file = tmp_path / "limits.toml"
     file.write_text(blocks("toml")[number])
     assert load_settings({}, file=file) != Settings()
+
+
+def test_the_schedules_are_the_same_in_either_language(tmp_path):
+    file = tmp_path / "limits.toml"
+    file.write_text(blocks("toml")[0])
+    (text,) = blocks("yaml")
+    with dask.config.set(yaml.safe_load(text)):
+        assert load_settings({}).schedules == load_settings({}, file=file).schedules != ()
 
 
 def test_there_are_files():
