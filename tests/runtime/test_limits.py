@@ -146,14 +146,14 @@ async def test_shrinking_keeps_to_its_rate():
 
 
 async def test_a_thousand_wanted_start_a_few_at_a_time():
-    cluster = FakeCluster(100, startup=10)
+    cluster = FakeCluster(1000, startup=2)
     starting = []
-    options = {"max_launching": 8, "minimum": 20}
+    options = {"max_launching": 40, "minimum": 100}
     async with running(cluster, **options) as scaler, anyio.create_task_group() as tasks:
         tasks.start_soon(_watch_starting, cluster, starting)
-        await scaler.wait_for(100)
+        await scaler.wait_for(1000)
         tasks.cancel_scope.cancel()
-    assert max(starting) == 8
+    assert max(starting) == 40
 
 
 async def _watch_starting(cluster, starting):
