@@ -41,7 +41,7 @@ class Passage:
         n: the number.
         low: the least that a user's word allows.
         high: the most that a user's word allows; may be infinite.
-        asked: the number before what limits its pace.
+        asked: the number before what limits its pace; None where nothing has.
     """
 
     state: State
@@ -49,7 +49,7 @@ class Passage:
     n: int
     low: int = 0
     high: float = math.inf
-    asked: int = 0
+    asked: int | None = None
 
     @property
     def limits(self) -> Limits:
@@ -69,6 +69,11 @@ class Passage:
         """Between these two, whatever has been said; ``high`` wins where they contradict each other."""
         n = int(min(max(self.n, low), high))
         return self if n == self.n else evolve(self, n=n)
+
+    def slowed(self, low: float, high: float) -> Passage:
+        """Between these two, for the time being: what was asked for is remembered."""
+        after = self.clamped(low, high)
+        return after if after is self or self.asked is not None else evolve(after, asked=self.n)
 
 
 Limiter: TypeAlias = Callable[[Passage], tuple[Passage, str]]

@@ -20,17 +20,16 @@ from trio_adaptive.decision.state import State
 
 def rates(passage: Passage) -> tuple[Passage, str]:
     """No faster than the rates allow."""
-    passage = evolve(passage, asked=passage.n)
     limits, active = passage.limits, passage.facts.active
     if passage.n > active and limits.rate_up:
         reached = {rate: max(active, _up_to(passage, rate)) for rate in limits.rate_up}
         rate = _chosen(limits.rate_choice, reached)
-        return passage.clamped(0, reached[rate]), f"grows by at most {rate.words}"
+        return passage.slowed(0, reached[rate]), f"grows by at most {rate.words}"
     if passage.n < active and limits.rate_down:
         # Turned round, so that the loosest is the largest in either direction.
         reached = {rate: -min(active, _down_to(passage, rate)) for rate in limits.rate_down}
         rate = _chosen(limits.rate_choice, reached)
-        return passage.clamped(-reached[rate], math.inf), f"shrinks by at most {rate.words}"
+        return passage.slowed(-reached[rate], math.inf), f"shrinks by at most {rate.words}"
     return passage, ""
 
 
@@ -41,7 +40,7 @@ def launching(passage: Passage) -> tuple[Passage, str]:
         return passage, ""
     room = max(0, int(most) - facts.launching)
     why = f"{facts.launching} starting, at most {most:g} at once"
-    return passage.clamped(0, facts.active + facts.recallable + room), why
+    return passage.slowed(0, facts.active + facts.recallable + room), why
 
 
 def _chosen(choice: RateChoice, reached: dict[Rate, int]) -> Rate:

@@ -33,6 +33,8 @@ def requests(passage: Passage) -> tuple[Passage, str]:
 def schedules(passage: Passage) -> tuple[Passage, str]:
     """Between the highest floor and the lowest cap of all windows that are open now; a floor above a cap gives way."""
     state = passage.state
+    if not state.windows:
+        return passage, ""
     caps = [(window.maximum, window) for window in state.windows if window.maximum is not None]
     floors = [(window.minimum, window) for window in state.windows if window.minimum is not None]
     cap, by_cap = min(caps, key=_order, default=(math.inf, None))

@@ -13,8 +13,9 @@ from trio_adaptive.decision.limiters.passage import Passage
 def tolerance(passage: Passage) -> tuple[Passage, str]:
     """No change where the difference is within the tolerance of its direction."""
     limits, active = passage.limits, passage.facts.active
-    allowed = limits.tolerance_up if passage.asked > active else limits.tolerance_down
+    asked = passage.n if passage.asked is None else passage.asked
+    allowed = limits.tolerance_up if asked > active else limits.tolerance_down
     # 0.1 * 30 is 3.0000000000000004 the other way round: a difference of exactly the tolerance is within it.
-    if passage.n == active or abs(passage.asked - active) > round(allowed * active, 9):
+    if passage.n == active or abs(asked - active) > round(allowed * active, 9):
         return passage, ""
-    return passage.nearer(active), f"{passage.asked} is within {100 * allowed:g} % of {active}"
+    return passage.nearer(active), f"{asked} is within {100 * allowed:g} % of {active}"
