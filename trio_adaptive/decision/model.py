@@ -14,6 +14,8 @@ from typing import Literal, NewType, TypeAlias
 
 from attrs import field, frozen
 
+from trio_adaptive.decision.limits import Window
+
 UnitId = NewType("UnitId", str)
 """Names what can be started and stopped as one: a process, a batch job of several workers, a pod."""
 
@@ -169,6 +171,7 @@ class Load:
         memory: what the workers have of it; None where nobody says.
         blocked: ready tasks that neither a present nor a new worker can run, and what they need, in words.
         degraded: why less is known, and less safe, than could be; empty where nothing is missing.
+        missing: why the load is not known, while the cluster is; then nothing else in here means anything.
     """
 
     target: int
@@ -177,6 +180,7 @@ class Load:
     memory: Memory | None = None
     blocked: tuple[str, ...] = ()
     degraded: str = ""
+    missing: str = ""
 
 
 @frozen
@@ -395,6 +399,14 @@ class SetPause:
 
 
 @frozen
+class SetSchedule:
+    """These windows of the calendar are open from now on, and no others."""
+
+    at: float
+    windows: tuple[Window, ...]
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -402,7 +414,7 @@ class Stop:
     reason: str
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
 
 
@@ -456,6 +468,9 @@ class Counts:
     busy: int = 0
 
 
+RecordKind: TypeAlias = Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+
+
 @frozen
 class Record:
     """One line of history: what was seen or said, and what was decided.
@@ -465,7 +480,7 @@ class Record:
     """
 
     at: float
-    kind: Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+    kind: RecordKind
     counts: Counts = field(factory=Counts)
     decision: Decision | None = None
     outcome: Outcome | None = None
