@@ -17,6 +17,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from trio_adaptive.decision.chosen import chosen_in_words
+from trio_adaptive.decision.consult import advised, consult
 from trio_adaptive.decision.limiters import limit
 from trio_adaptive.decision.model import (
     Action,
@@ -54,7 +55,6 @@ from trio_adaptive.decision.state import (
     take_census,
     units_for,
 )
-from trio_adaptive.decision.targets import wanted_units
 
 DRAINING: Final = LEAVING - {"cancel"}
 
@@ -73,9 +73,9 @@ def decide(state: State, event: Event) -> Step:
 
 def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
-    before = state = observe(state, sample)
+    before = state = consult(observe(state, sample), sample)
     census = take_census(state, sample)
-    wanted = wanted_units(sample)
+    wanted = units_for(state.advice.target, sample.unit_size)
     final, reasons = limit(state, sample.at, wanted, census.active)
     cleaning = ended_units(state, sample)
     actions: tuple[Action, ...] = ()
@@ -89,7 +89,8 @@ def _on_sample(state: State, event: Sampled) -> Step:
         state, more = _send_away(state, sample)
         actions += more
     chosen = chosen_in_words(before, sample, actions, sample.at)
-    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
+    load = advised(state, sample)
+    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note, chosen, load)
     return state, actions, Record(sample.at, "sample", counts(state, sample), decision)
 
 
@@ -163,13 +164,14 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
         return state, (), Record(event.at, "suggestion", counts(state, sample), error=event.error)
     # Anew, since looks and commands may have come between the question and its answer.
     census = take_census(state, sample)
-    wanted = wanted_units(sample)
+    wanted = units_for(state.advice.target, sample.unit_size)
     final, reasons = limit(state, event.at, wanted, census.active)
     before = state
     excess = Excess(sample, census, final, event.at, ticks=question.ticks)
     state, actions, note = take_suggestion(state, excess, event.workers)
     chosen = chosen_in_words(before, sample, actions, event.at)
-    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
+    load = advised(state, sample)
+    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note, chosen, load)
     return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
 
 

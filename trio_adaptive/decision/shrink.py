@@ -43,7 +43,9 @@ class Excess:
         """The pending units to take back, and how many registered ones are to leave beside them."""
         # Who may turn out not to come is no reason for another one to go.
         number = max(0, self.census.active - self.census.doubtful - self.final)
-        pending = newest_first(free_units(state, self.sample, "requested"))[:number]
+        # Unless they are too many, only who has come may leave where the policy wants no start called off.
+        most = number if state.advice.cancels else int(max(0.0, self.census.active - state.most))
+        pending = newest_first(free_units(state, self.sample, "requested"))[:min(number, most)]
         return [unit.id for unit in pending], number - len(pending)
 
 

@@ -14,6 +14,8 @@ from typing import Literal, TypeAlias
 from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
+from trio_adaptive.decision.policy import Advice, Policy
+from trio_adaptive.decision.targets.simple import Demand
 
 Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
 """adopt: treated like one's own; retire: they leave at once; ignore: only counted; auto: adopted, unless the service
@@ -27,8 +29,8 @@ class Rules:
     Attributes:
         interval: time between two ticks.
         wait_count: how many ticks in a row a unit must be named before it goes.
-        idle_timeout: how long a unit must have been named before it goes; None: at least ``wait_count`` intervals
-            and the usual start-up time, since fetching it again would take that long.
+        idle_timeout: how long a unit must have been named before it goes; None: as the policy says, or at least
+            ``wait_count`` intervals and the usual start-up time, since fetching it again would take that long.
         retry_delay: pause after a failed launch, doubled with each further one.
         retry_delay_max: the longest such pause.
         strangers: what becomes of workers that nobody planned, see `Strangers`.
@@ -127,6 +129,8 @@ class State:
     """
 
     rules: Rules = field(factory=Rules)
+    policy: Policy = field(factory=Demand)
+    advice: Advice = Advice(0, "")
     minimum: int = 0
     maximum: float = math.inf
     prefix: str = "unit"
@@ -173,6 +177,8 @@ class State:
         """How long a unit must have been a candidate for leaving before it goes, in seconds."""
         if self.rules.idle_timeout is not None:
             return self.rules.idle_timeout
+        if self.advice.patience is not None:
+            return self.advice.patience
         return max(self.rules.wait_count * self.rules.interval, self.startup or 0.0)
 
     def without_flights(self, gone: set[UnitId]) -> State:
