@@ -155,6 +155,8 @@ class Work:
         groups: the same tasks by kind, and those that wait for other tasks; empty where nobody says.
         submissions: how often tasks have been submitted so far.
         submitted: how many tasks that were.
+        finished: how many executions have been measured so far.
+        finished_seconds: how long they took, all together.
     """
 
     workers: int = 0
@@ -171,6 +173,8 @@ class Work:
     groups: tuple[TaskGroup, ...] = ()
     submissions: int = 0
     submitted: int = 0
+    finished: int = 0
+    finished_seconds: float = 0.0
 
 
 @frozen

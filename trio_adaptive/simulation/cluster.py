@@ -64,7 +64,7 @@ class Hardware:
 @define(eq=False)
 class _Worker:
     unit: Unit
-    number: int
+    rank: float
     requested: float
     state: UnitState = "requested"
     running: set[int] = field(factory=set[int])
@@ -92,8 +92,9 @@ class ModelCluster:
         self.now = 0.0
         self._hardware = hardware
         self._chance = random.Random(hardware.seed)
+        self._ranks = random.Random(hardware.seed)
         self._workers: dict[UnitId, _Worker] = {}
-        self._free: list[tuple[int, UnitId]] = []
+        self._free: list[tuple[float, UnitId]] = []
         self._due: list[tuple[float, int, Kind, UnitId, int]] = []
         self._serial = 0
         self._registered = self._busy = 0
@@ -169,10 +170,10 @@ class ModelCluster:
             yield Finished(Outcome(self.now, "drain", (worker.unit.id,), "done"))
 
     def _offer(self, worker: _Worker) -> None:
-        heapq.heappush(self._free, (worker.number, worker.unit.id))
+        heapq.heappush(self._free, (worker.rank, worker.unit.id))
 
     def _dispatch(self) -> None:
-        # The oldest worker first: those in front stay busy, and those behind can go.
+        # As in Dask's set of idle workers: in any order, but always the same, so that those behind can go.
         while self._free and self.tasks.queued:
             worker = self._workers.get(heapq.heappop(self._free)[1])
             if worker is None or worker.state != "registered":
@@ -220,9 +221,8 @@ class ModelCluster:
         return Finished(Outcome(self.now, action, units, "done"))
 
     def _launch(self, name: UnitId) -> None:
-        self._serial += 1
         unit = Unit(name, "requested", (WorkerName(name),))
-        self._workers[name] = _Worker(unit, self._serial, self.now)
+        self._workers[name] = _Worker(unit, self._ranks.random(), self.now)
         self.account.starts += 1
         sigma = self._hardware.startup_sigma
         factor = math.exp(self._chance.gauss(0.0, sigma)) if sigma else 1.0
@@ -297,6 +297,8 @@ class ModelCluster:
             groups=tuple(tasks.told(self.now)),
             submissions=tasks.submissions,
             submitted=tasks.submitted,
+            finished=tasks.done,
+            finished_seconds=tasks.executed,
         )
 
     def _unit(self, worker: _Worker) -> Unit:

@@ -86,6 +86,7 @@ class Tasks:
         done: how many are done.
         submissions, submitted: how often tasks have been submitted, and how many.
         waited: seconds that tasks were ready and did not run, all together.
+        executed: seconds of all tasks that are done.
     """
 
     def __init__(self, workload: Workload, order: Order) -> None:
@@ -103,7 +104,7 @@ class Tasks:
         self._group_of = [self.groups[task.group] for task in workload.tasks]
         self._active: dict[str, Group] = {}
         self.done = self.submissions = self.submitted = self.processing = 0
-        self.waited = 0.0
+        self.waited = self.executed = 0.0
 
     @property
     def queued(self) -> int:
@@ -153,7 +154,9 @@ class Tasks:
     def end(self, number: int, now: float) -> None:
         """It is done, and others may be ready."""
         group = self._group_of[number]
-        group.end(now - group.running.pop(number))
+        duration = now - group.running.pop(number)
+        group.end(duration)
+        self.executed += duration
         self.processing -= 1
         self.done += 1
         for dependent in self._dependents[number]:

@@ -47,9 +47,9 @@ def _calls(chance: Chance, kind: int, until: float) -> list[float]:
         return [offset + period * i for i in range(int((until - offset) / period))]
     calls: list[float] = []
     at = 0.0
-    mean = chance.choice([5.0, 30.0, 120.0])
+    mean = chance.choice([20.0, 60.0, 240.0])
     while (at := at + chance.expovariate(1 / mean)) < until:
-        calls += [at] if kind == 1 else [at + 0.2 * i for i in range(chance.randint(1, 20))]
+        calls += [at] if kind == 1 else [at + 0.2 * i for i in range(chance.randint(1, 10))]
     return calls
 
 
