@@ -59,7 +59,7 @@ async def test_the_next_one_may_drive_as_soon_as_the_one_before_has_left(shared_
 async def test_who_takes_over_drives_and_the_one_before_is_told(shared_scheduler):
     async with a_world(shared_scheduler) as world, a_driver_on(world.link) as first:
         await world.start("a")
-        await world.link.order("fence", addresses=[await world.address_of("a")], only_idle=False)
+        await world.link.order("fence", addresses=[await world.address_of("a")], only_idle=False, attempt=1)
         await has_status(world, "a", "closing_gracefully")
         async with another_driver(shared_scheduler, "second", take_over=True) as second:
             with anyio.fail_after(SOON):
@@ -68,7 +68,7 @@ async def test_who_takes_over_drives_and_the_one_before_is_told(shared_scheduler
             assert first.link.epoch is None
             await has_status(world, "a", "running")
             with pytest.raises(AlreadyDriven, match="driven by second"):
-                await first.link.order("fence", addresses=[], only_idle=False)
+                await first.link.order("fence", addresses=[], only_idle=False, attempt=1)
             assert not second.over
         assert await who_drives(world.client) is None
 
@@ -133,7 +133,7 @@ async def _fence_as_the_driver(world, name):
     address = await world.address_of(name)
 
     def fence(dask_scheduler):
-        dask_scheduler.plugins["trio-adaptive"].fences.fence([address], only_idle=False)
+        dask_scheduler.plugins["trio-adaptive"].fences.fence([address], only_idle=False, attempt=1)
 
     await anyio.to_thread.run_sync(world.client.run_on_scheduler, fence)
     await has_status(world, name, "closing_gracefully")
@@ -147,7 +147,7 @@ async def test_a_restart_of_all_workers_keeps_the_lease(shared_scheduler):
         await anyio.to_thread.run_sync(partial(world.client.restart, wait_for_workers=False))
         await driver.after(before)
         assert await who_drives(world.client) == "first"
-        await world.link.order("fence", addresses=[], only_idle=False)
+        await world.link.order("fence", addresses=[], only_idle=False, attempt=1)
         assert world.link.epoch == epoch
 
 

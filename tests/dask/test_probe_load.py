@@ -23,6 +23,7 @@ from trio_adaptive.dask.probe.facts import ROW
 from trio_adaptive.dask.probe.fences import Fences
 from trio_adaptive.dask.probe.load import LoadFacts
 from trio_adaptive.dask.probe.plugin import Probe
+from trio_adaptive.dask.probe.uninvited import Uninvited
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -77,11 +78,15 @@ class Hooked(Probe):
         self.scheduler = scheduler
         self.lines = self
         self.fences = Fences(scheduler)
+        self.uninvited = Uninvited(scheduler, self.fences)
         self.load = LoadFacts(scheduler, self.fences, self)
         self.load.open()
 
     def wake(self, reason):
         self.wakes.append(reason)
+
+    def hang_up(self):
+        """Nobody listens."""
 
 
 class World:

@@ -61,13 +61,18 @@ def test_data_scattered_into_nothing_brings_a_worker(adapted):
 
 
 def test_tasks_that_no_worker_could_run_are_named(adapted):
-    """dask/distributed#2118; a cluster object that does not tell what its workers offer starts one to find out."""
+    """dask/distributed#2118; a cluster object that does not tell what its workers offer starts one to find out.
+
+    It shows that no other one is worth starting, and leaves.
+    """
     cluster, client, adapt = adapted
     adapting = adapt(minimum=0, maximum=5)
     futures = client.map(str, range(50), resources={"GPU": 1}, pure=False)
     within(lambda: adapting.statistics().blocked)
+    assert "50 tasks need GPU=1" in adapting.statistics().blocked[0]
+    within(lambda: not cluster.worker_spec)
     samples = adapting.statistics().samples
     within(lambda: adapting.statistics().samples > samples + 10)
-    assert "50 tasks need GPU=1" in adapting.statistics().blocked[0]
-    assert len(cluster.worker_spec) == 1
+    assert "no new one would have" in adapting.statistics().blocked[0]
+    assert [entry["status"] for _, entry in adapting.log] == ["up", "down"]
     del futures

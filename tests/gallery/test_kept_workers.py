@@ -30,7 +30,8 @@ async def test_a_worker_that_holds_an_actor_is_never_drained():
     async with a_scene() as scene, adaptive(scene.cluster, minimum=3, maximum=3, **OPTIONS) as scaler:
         await scene.until_running(3)
         holder = sorted(await scene.roster())[1]
-        actor = await scene.gather(scene.client.submit(Counter, actor=True, workers=[holder]))
+        holding = scene.client.submit(Counter, actor=True, workers=[holder])  # or it would be released
+        actor = await scene.gather(holding)
 
         def up():
             with scene.client.as_current():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -11,7 +12,10 @@ from trio_adaptive import adaptive
 pytestmark = [pytest.mark.integration, pytest.mark.gallery, pytest.mark.anyio]
 
 LIMIT = 100_000_000
-"""Bytes that a worker may use. Workers in this process do not look at the process's own size."""
+"""Bytes that a worker may use."""
+
+NO_MONITOR = {f"distributed.worker.memory.{threshold}": False for threshold in ("target", "spill", "pause")}
+"""Workers in this process would take the size of the process for their own, and pause."""
 
 
 class Bulk:
@@ -26,7 +30,13 @@ def anyio_backend():
     return "asyncio"
 
 
-async def test_seventy_percent_of_ten_workers_are_twelve():
+@pytest.fixture
+def unwatched():
+    with dask.config.set(NO_MONITOR):
+        yield
+
+
+async def test_seventy_percent_of_ten_workers_are_twelve(unwatched):
     cluster = LocalCluster(
         n_workers=10, threads_per_worker=1, processes=False, memory_limit=LIMIT, dashboard_address=":0",
         asynchronous=True, silence_logs=False,

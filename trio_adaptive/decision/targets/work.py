@@ -41,7 +41,7 @@ def load_of(work: Work, target_duration: float, offers: Offers | None) -> Load:
         work: all that is ready to run, and the workers for it.
         target_duration: in how many seconds the work is to be done.
         offers: what a new worker has of each resource; None where nobody knows. Then a class of tasks buys workers
-            where a present one can run it. While there is none at all, one is bought, and kept, to find out.
+            where a present one can run it. While there is none at all, one is bought to find out.
     """
     share = share_of(work, offers)
     demands = (
@@ -104,7 +104,7 @@ def _by_presence(work: Work, share: Share) -> list[Demand]:
     if work.scatters:
         demands.append((1, "data waits for a worker to be put on"))
     if share.unknown:
-        # Kept as well, or it would be bought again as soon as it has left.
+        # Also while one is there that has not been looked at, or it would go at once.
         demands.append((1, f"only a worker can show whether it has {', '.join(share.unknown)}"))
     return demands
 
