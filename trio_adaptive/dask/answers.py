@@ -97,7 +97,8 @@ _WORK = tuple(each.name for each in fields(Work))
 
 def _group_of(told: Mapping[str, Any]) -> TaskGroup:
     # Lists come as tuples or as lists, as the wire has it.
-    return TaskGroup(**{**told, "after": tuple(told["after"]), "elapsed": tuple(told["elapsed"])})
+    lists: dict[str, Any] = {"after": tuple(told["after"]), "elapsed": tuple(told["elapsed"])}
+    return TaskGroup(**(dict(told) | lists))
 
 
 def candidates_of(answer: Iterable[Mapping[str, Any]]) -> Sequence[Candidate]:

@@ -45,7 +45,7 @@ class Excess:
         number = max(0, self.census.active - self.census.doubtful - self.final)
         # Unless they are too many, only who has come may leave where the policy wants no start called off.
         most = number if state.advice.cancels else int(max(0.0, self.census.active - state.most))
-        pending = newest_first(free_units(state, self.sample, "requested"))[:min(number, most)]
+        pending = newest_first(free_units(state, self.sample, "requested"))[: min(number, most)]
         return [unit.id for unit in pending], number - len(pending)
 
 

@@ -130,7 +130,7 @@ class State:
 
     rules: Rules = field(factory=Rules)
     policy: Policy = field(factory=Demand)
-    advice: Advice = Advice(0, "")
+    advice: Advice = field(default=Advice(0, ""))
     minimum: int = 0
     maximum: float = math.inf
     prefix: str = "unit"

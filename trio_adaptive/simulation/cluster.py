@@ -91,8 +91,8 @@ class ModelCluster:
         self.account = Account()
         self.now = 0.0
         self._hardware = hardware
-        self._chance = random.Random(hardware.seed)
-        self._ranks = random.Random(hardware.seed)
+        self._chance = random.Random(hardware.seed)  # noqa: S311 - seeded chance is what is wanted
+        self._ranks = random.Random(hardware.seed)  # noqa: S311 - the same
         self._workers: dict[UnitId, _Worker] = {}
         self._free: list[tuple[float, UnitId]] = []
         self._due: list[tuple[float, int, Kind, UnitId, int]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -96,7 +97,7 @@ def _elasticity(run: Run) -> tuple[float, float]:
     under = over = area = 0.0
     course = run.account.course
     threads, most = run.setup.hardware.threads, run.setup.maximum * run.setup.hardware.threads
-    for (at, tasks, workers, *_), (until, *_) in zip(course, course[1:], strict=False):
+    for (at, tasks, workers, *_), (until, *_) in pairwise(course):
         elapsed, demand, supply = until - at, min(tasks, most), workers * threads
         area += demand * elapsed
         under += max(0.0, demand - supply) * elapsed

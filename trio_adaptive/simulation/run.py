@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
@@ -32,10 +32,10 @@ class Setup:
     """
 
     policy: Policy
-    hardware: Hardware = Hardware()
+    hardware: Hardware = field(factory=Hardware)
     minimum: int = 0
     maximum: float = math.inf
-    rules: Rules = Rules()
+    rules: Rules = field(factory=Rules)
     target_duration: float = 5.0
     skip: bool = True
     limit: float = 1e9

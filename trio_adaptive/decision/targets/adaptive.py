@@ -30,11 +30,11 @@ CURIOUS: Final = 4
 USUAL_STARTUP: Final = 10.0
 """Seconds that a start takes until one has been measured."""
 
-LEAST_KEPT: Final = 3.0
-"""Seconds for which a worker that may be needed again is kept at least."""
-
 KEPT_STARTUPS: Final = 0.5
-"""The same in start-up times: what is learned from a few gaps does not fall below that."""
+"""For so many start-up times a worker that may be needed again is kept at least, whatever its gaps were."""
+
+GIVEN_BACK: Final = 0.25
+"""Workers are given back at multiples of so many start-up times: several at once, rather than one after the other."""
 
 
 @frozen
@@ -86,7 +86,7 @@ class Adaptive:
     hand, five workers are asked for, and a few more as more is submitted.
 
     Keeping. The k-th worker is kept for as long as would have been best for its past gaps, see
-    `trio_adaptive.decision.targets.levels`, where closing it costs ``S * (billed + v * max(1, b / k))`` for a start-up time S,
+    `trio_adaptive.decision.targets.levels`, where closing it costs ``S * (billed + v * max(1 / b, b / k))`` for a start-up time S,
     the value v of time, and b tasks in a submission: so many wait for it. Of a graph, those are kept that a stage needs that
     begins within S. A start is called off only when a graph is done and nothing else has ever come.
 
@@ -108,8 +108,8 @@ class Adaptive:
     startup_billed: bool = True
     startup: float | None = None
     remembered: Mapping[str, Remembered] = field(factory=dict[str, Remembered])
-    levels: Levels = Levels()
-    arrivals: Arrivals = Arrivals()
+    levels: Levels = field(factory=Levels)
+    arrivals: Arrivals = field(factory=Arrivals)
 
     def advise(self, view: View) -> tuple[Adaptive, Advice]:
         """How many workers, and until when that holds if nothing happens."""
@@ -122,10 +122,10 @@ class Adaptive:
             view, work, kinds(work.groups, self.remembered), self._startup(view), per, share.pending
         )
         arrivals = self.arrivals.see(view.at, work.submissions, work.submitted, scene.startup)
-        needed, why = evolve(self, arrivals=arrivals)._needed(scene)
+        needed, why = self._needed(scene, arrivals)
         needed = int(min(max(needed + share.kept, work.busy), view.maximum))
-        policy = evolve(self, levels=self.levels.see(needed, view.at), arrivals=arrivals)
-        kept, until = policy._kept(scene)
+        levels = self.levels.see(needed, view.at)
+        kept, until = self._kept(scene, arrivals, levels)
         demands: tuple[Demand, ...] = (
             (needed, why),
             (kept, f"{counted(kept - needed, 'worker')} may be needed again soon"),
@@ -133,6 +133,7 @@ class Adaptive:
         )
         target, why = max(demands, key=lambda demand: demand[0])
         done = not (work.queued or work.waiting or work.processing or scene.coming) and arrivals.single
+        policy = evolve(self, levels=levels, arrivals=arrivals)
         return policy, Advice(target, why, 0.0, cancels=done, until=until if scene.at_rest else view.at)
 
     def _startup(self, view: View) -> float:
@@ -145,7 +146,7 @@ class Adaptive:
     def _price(self) -> float:
         return 1.0 if self.startup_billed else 0.0
 
-    def _needed(self, scene: Scene) -> Demand:
+    def _needed(self, scene: Scene, arrivals: Arrivals) -> Demand:
         """How many workers there is work for."""
         work, view, here = scene.work, scene.view, scene.here
         queue = queue_of(work, scene.pending, scene.every)
@@ -156,7 +157,7 @@ class Adaptive:
             curious = FIRST + int(CURIOUS * max(0.0, math.sqrt(max(0, work.submissions - 1)) - 1))
             why = f"nothing is known yet of the duration of {counted(queue.tasks, 'task')}"
             return min(most, max(here, curious)), why
-        if self.arrivals.single:
+        if arrivals.single:
             size = planned_size(scene.every, here, self._terms(scene))
             return min(most, max(here, size)), "the best size for what is left of the graph"
         startup = scene.startup
@@ -165,10 +166,10 @@ class Adaptive:
         more = more_workers(
             queue,
             cleared(work, view, scene.every, startup, queue.each),
-            self.arrivals.rate(view.at) * usual,
-            self.arrivals.recent(view.at) * usual,
-            startup,
-            least_work,
+            arriving=arrivals.rate(view.at) * usual,
+            recent=arrivals.recent(view.at) * usual,
+            startup=startup,
+            least_work=least_work,
         )
         why = f"{counted(queue.tasks, 'task')} of {queue.each:.2f} s wait, and a start takes {startup:.0f} s"
         return min(most, here + math.ceil(more / scene.per)), why
@@ -178,25 +179,28 @@ class Adaptive:
         maximum = scene.view.maximum * scene.per
         return Terms(startup, startup * self._price, self.value_of_time, self.target_duration, maximum)
 
-    def _kept(self, scene: Scene) -> tuple[int, float]:
+    def _kept(self, scene: Scene, arrivals: Arrivals, levels: Levels) -> tuple[int, float]:
         """How many workers to keep, and until when that holds."""
-        needed, at, startup = self.levels.needed, scene.view.at, scene.startup
+        needed, at, startup = levels.needed, scene.view.at, scene.startup
         here = int(min(scene.here, scene.view.maximum))
         if here <= needed:
             return needed, math.inf
-        if self.arrivals.single:
+        if arrivals.single:
             if not scene.coming:
                 return needed, math.inf
             ahead = max(AHEAD * startup * self._price, self.target_duration)
             return max(needed, min(here, needed_soon(scene.every, here, startup, ahead))), at
+        step = GIVEN_BACK * startup
         for level in range(here, needed, -1):
-            unneeded = self.levels.unneeded(level - 1, at)
-            if unneeded < (keep := self._keep(level, startup) - scene.view.confirmation):
-                return level, at + keep - unneeded
+            keep = self._keep(
+                startup, max(1 / arrivals.burst, arrivals.burst / level), levels.gaps_of(level - 1)
+            )
+            ends = at - levels.unneeded(level - 1, at) + keep
+            until = math.ceil((ends - scene.view.confirmation) / step) * step if ends > -math.inf else ends
+            if at < until:
+                return level, until
         return needed, math.inf
 
-    def _keep(self, level: int, startup: float) -> float:
-        waiting = max(1.0, self.arrivals.burst / level)
+    def _keep(self, startup: float, waiting: float, gaps: tuple[float, ...]) -> float:
         restart = startup * (self._price + self.value_of_time * waiting)
-        learned = keep_time(self.levels.gaps_of(level - 1), restart)
-        return max(learned, KEPT_STARTUPS * startup, LEAST_KEPT)
+        return max(keep_time(gaps, restart), KEPT_STARTUPS * startup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from attrs import evolve, frozen
@@ -66,7 +67,7 @@ class Arrivals:
         if first is None:
             return 0.0
         began, submissions, submitted = first
-        seen = max(0.0, 1 - (self.submissions - submissions) ** -0.5)
+        seen = max(0.0, 1 - 1 / math.sqrt(self.submissions - submissions))
         return seen * (self.submitted - submitted) / max(self.span / WINDOW, at - began)
 
     def _since(self, since: float) -> tuple[float, int, int] | None:

@@ -81,7 +81,7 @@ def _taken(busy_for: float, within: float, each: float) -> float:
 
 
 def more_workers(
-    queue: Queue, begun: float, arriving: float, recent: float, startup: float, least_work: float
+    queue: Queue, begun: float, *, arriving: float, recent: float, startup: float, least_work: float
 ) -> int:
     """So many threads are worth starting now.
 

@@ -51,13 +51,13 @@ class Levels:
         if needed < self.needed:
             since = (*self.since[:needed], *[at] * (self.needed - needed), *self.since[self.needed :])
             return evolve(self, needed=needed, since=since)
-        since, gaps = list(self.since), list(self.gaps)
-        since += [-math.inf] * (needed - len(since))
-        gaps += [()] * (needed - len(gaps))
+        fresh = needed - len(self.since)
+        ends = (*self.since, *(-math.inf for _ in range(fresh)))
+        seen = [*self.gaps, *(() for _ in range(fresh))]
         for level in range(self.needed, needed):
-            if since[level] > -math.inf:
-                gaps[level] = (*gaps[level], at - since[level])[-GAPS_KEPT:]
-        return Levels(needed, tuple(since), tuple(gaps))
+            if ends[level] > -math.inf:
+                seen[level] = (*seen[level], at - ends[level])[-GAPS_KEPT:]
+        return Levels(needed, ends, tuple(seen))
 
     def unneeded(self, level: int, at: float) -> float:
         """For how long level ``level`` (counted from 0) has not been needed; infinite if it never was."""

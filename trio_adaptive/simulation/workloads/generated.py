@@ -16,12 +16,14 @@ from trio_adaptive.simulation.workloads.model import Task, Workload, make_worklo
 
 Chance = random.Random
 
+HOUR: Final = 3600.0
+
 
 def requests(chance: Chance) -> list[Task]:
     """Two hours of requests: Poisson arrivals, 0.2 to 3 a second in a wave of 40 min, lognormal, 4 s in the median."""
     tasks: list[Task] = []
     at = 0.0
-    while at < 2 * 3600:
+    while at < 2 * HOUR:
         rate = 1.6 - 1.4 * math.cos(2 * math.pi * at / 2400)
         at += chance.expovariate(3.0)
         if chance.random() < rate / 3.0:
@@ -34,7 +36,7 @@ def functions(chance: Chance) -> list[Task]:
     tasks: list[Task] = []
     for number in range(20):
         median = math.exp(chance.uniform(math.log(0.05), math.log(30)))
-        for at in _calls(chance, number % 3, 4 * 3600):
+        for at in _calls(chance, number % 3, 4 * HOUR):
             duration = chance.lognormvariate(math.log(median), 0.5)
             tasks.append(Task(f"f{number}.{len(tasks)}", at, duration, (), f"function-{number}"))
     return tasks
@@ -58,10 +60,10 @@ def batch(chance: Chance) -> list[Task]:
     tasks: list[Task] = []
     at = 0.0
     for job in range(250):
-        at += chance.expovariate(1 / (150 if 0.3 < at / 86400 < 0.8 else 700))
+        at += chance.expovariate(1 / (150 if 7 * HOUR < at < 19 * HOUR else 700))
         duration = math.exp(chance.uniform(math.log(10), math.log(7200)))
-        for part in range(2 ** chance.choice([0, 0, 0, 1, 2, 3, 4, 5])):
-            tasks.append(Task(f"j{job}.{part}", at, duration, (), f"program-{job % 12}"))
+        parts = range(2 ** chance.choice([0, 0, 0, 1, 2, 3, 4, 5]))
+        tasks += [Task(f"j{job}.{part}", at, duration, (), f"program-{job % 12}") for part in parts]
     return tasks
 
 
@@ -81,7 +83,7 @@ def trickle(chance: Chance) -> list[Task]:
     """An hour in which a task of 2 s to 20 s comes every 30 s in the mean."""
     tasks: list[Task] = []
     at = 0.0
-    while (at := at + chance.expovariate(1 / 30)) < 3600:
+    while (at := at + chance.expovariate(1 / 30)) < HOUR:
         tasks.append(Task(f"t{len(tasks)}", at, chance.uniform(2, 20), (), "trickle"))
     return tasks
 
@@ -110,7 +112,9 @@ def stages(chance: Chance) -> list[Task]:
 
 def tree(chance: Chance) -> list[Task]:
     """One graph: the sum of an array: 1024 loads of 0.3 s, and a tree of sums over four each, 0.05 s."""
-    level = [Task(f"load{i}", 0.0, chance.lognormvariate(math.log(0.3), 0.3), (), "load") for i in range(1024)]
+    level = [
+        Task(f"load{i}", 0.0, chance.lognormvariate(math.log(0.3), 0.3), (), "load") for i in range(1024)
+    ]
     tasks = list(level)
     while len(level) > 1:
         level = [

@@ -100,9 +100,11 @@ def _mistakes(name: str, tasks: Sequence[Task], places: Mapping[int, str]) -> li
         place = places.get(position, f"{name}: task {task.id!r}")
         if known[task.id] > 1:
             found.append(Mistake(place, f"{task.id!r} is there {known[task.id]} times", "each id once"))
-        for dep in task.deps:
-            if dep not in known:
-                found.append(Mistake(place, f"waits for {dep!r}, which is not there", "ids of the same workload"))
+        found += [
+            Mistake(place, f"waits for {dep!r}, which is not there", "ids of the same workload")
+            for dep in task.deps
+            if dep not in known
+        ]
         for what, seconds in (("submit", task.submit), ("duration", task.duration)):
             if not 0 <= seconds < float("inf"):
                 found.append(Mistake(f"{place}: {what}", f"is {seconds}", "seconds, at least 0, finite"))
