@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import evolve, field, frozen
 
@@ -12,6 +12,7 @@ from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
 from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster
 from trio_adaptive.simulation.workloads.model import Workload
@@ -52,6 +53,7 @@ class Run:
         waited: seconds that tasks were ready and did not run, all together.
         finished: whether all tasks were done.
         decisions: how many there were.
+        measured: durations by kind.
         state: what the decision remembers at the end.
     """
 
@@ -61,6 +63,7 @@ class Run:
     waited: float
     finished: bool
     decisions: int
+    measured: Mapping[str, Remembered]
     state: State
 
 
@@ -104,6 +107,7 @@ class _Simulator:
             tasks.waited,
             tasks.all_done,
             self._decisions,
+            tasks.measured(),
             self._state,
         )
 

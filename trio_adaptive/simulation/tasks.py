@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import define, field
 
 from trio_adaptive.decision.model import TaskGroup
+from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.workloads.model import Workload
 
 UNKNOWN: Final = 0.5
@@ -194,6 +195,11 @@ class Tasks:
                 yield group.told(now)
             else:
                 del self._active[name]
+
+    def measured(self) -> dict[str, Remembered]:
+        """The durations by kind, of those that have been measured."""
+        groups = self.groups.values()
+        return {g.name: Remembered(g.total / g.measured, g.measured) for g in groups if g.measured}
 
     def steady_until(self, now: float) -> float:
         """Until when the estimates stay the same if nothing happens."""
