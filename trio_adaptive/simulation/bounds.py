@@ -64,13 +64,14 @@ def least_cost_with_waiting(workload: Workload, startup: float, value: float) ->
 
     On a line, a matching is a flow: f(t) ends more than starts have been matched up to t, and the cost is the integral
     of ``max(f, 0) + (value - 1) * max(-f, 0)`` and S for each start that is left alone. The least cost as a function
-    of f stays convex, so that it is kept as the sorted list of its slopes, in two heaps around f = 0.
+    of f stays convex, so that it is kept as the sorted list of its slopes, in two heaps around f = 0. The matching may
+    let a task follow itself, which is why P + S is looked at as well.
     """
     events = sorted(
         [(start, 1) for start in (task.submit for task in workload.tasks)]
         + [(task.submit + task.duration, 0) for task in workload.tasks]
     )
-    return workload.work + _least_matching(events, startup, value)
+    return workload.work + max(startup, _least_matching(events, startup, value))
 
 
 def _least_matching(events: Sequence[tuple[float, int]], startup: float, value: float) -> float:

@@ -137,7 +137,7 @@ class _Simulator:
         if state.flights or state.nominations or state.question is not None or state.retry_at > at:
             return at
         cluster = self._cluster
-        return min(cluster.next_event, state.advice.until, cluster.tasks.steady_until(at))
+        return max(at, min(cluster.next_event, state.advice.until, cluster.tasks.steady_until(at)))
 
     def _next_tick(self, tick: int) -> int:
         if not self._setup.skip:

@@ -75,8 +75,8 @@ class Arrivals:
 
     @property
     def burst(self) -> float:
-        """Tasks of one submission, in the mean."""
+        """Tasks of one submission, in the mean; at least 1."""
         if not self.buckets:
             return 1.0
         _, submissions, submitted = self.buckets[0]
-        return (self.submitted - submitted) / max(1, self.submissions - submissions)
+        return max(1.0, (self.submitted - submitted) / max(1, self.submissions - submissions))

@@ -20,12 +20,14 @@ class Stage:
 
     Attributes:
         tasks: how many are left.
-        seconds: work in them.
+        seconds: work in them that is left.
+        whole: work in them, with what has been done of those that run.
         longest: seconds that the longest of them takes, or still takes.
     """
 
     tasks: int
     seconds: float
+    whole: float
     longest: float
 
 
@@ -59,10 +61,11 @@ def stages(every: Sequence[Kind]) -> list[Stage]:
         longest = kind.duration
         if not group.ready and not group.coming and len(group.elapsed) >= group.running > 0:
             longest = max(longest - group.elapsed[-1], 0.1 * longest)
-        before = found.get(depths[group.name], Stage(0, 0.0, 0.0))
+        before = found.get(depths[group.name], Stage(0, 0.0, 0.0, 0.0))
         found[depths[group.name]] = Stage(
             before.tasks + tasks,
             before.seconds + max(tasks * kind.duration - done, 0.0),
+            before.whole + tasks * kind.duration,
             max(before.longest, longest),
         )
     return [found[depth] for depth in sorted(found)]
@@ -124,7 +127,7 @@ def planned_size(every: Sequence[Kind], here: int, terms: Terms) -> int:
         terms: see `Terms`.
     """
     parts = stages(every)
-    work = sum(part.seconds for part in parts)
+    work = sum(part.whole for part in parts)
     widest = max((part.tasks for part in parts), default=0)
     most = int(min(widest, terms.maximum, max(1, math.ceil(work / terms.target_duration))))
     best, least = here, math.inf
