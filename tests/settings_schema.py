@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import yaml
 
-from trio_adaptive.config import OPTIONS, Settings
+from trio_adaptive.config import OPTIONS, VALUES, Settings
 
 PACKAGE = Path(__file__).parents[1] / "trio_adaptive"
 DEFAULTS = PACKAGE / "trio-adaptive.yaml"
@@ -46,8 +46,17 @@ def of_numbers(words: str) -> dict[str, object]:
     return next((dict(bounds) for said, bounds in bound.items() if said in words), {})
 
 
+SPECIAL: dict[str, list[dict[str, object]]] = {
+    OPTIONS["policy"]: [{"type": "string"}],
+    OPTIONS["value_of_time"]: [{"type": "number", "exclusiveMinimum": 0}, {"enum": list(VALUES)}],
+}
+"""Words that no rule of those below is for."""
+
+
 def types(words: str) -> list[dict[str, object]]:
     """The forms that a value may have, from what is allowed in words; never less than is allowed."""
+    if words in SPECIAL:
+        return SPECIAL[words]
     if words.startswith("a function"):
         return []
     if words.startswith("'"):

@@ -144,6 +144,11 @@ def test_the_defaults():
         "on_exit": "keep",
         "log_length": 1000,
         "strangers": "auto",
+        "policy": "demand",
+        "value_of_time": 2.0,
+        "startup_billed": True,
+        "startup": None,
+        "memory_file": "",
         "minimum_cores": None,
         "maximum_cores": None,
         "minimum_memory": None,
@@ -163,6 +168,13 @@ def test_every_option_is_told_and_explained():
 
 RIGHT = [
     ("strangers", "retire", "retire"),
+    ("policy", "fixed:3", "fixed:3"),
+    ("policy", "my_module.policies:Mine", "my_module.policies:Mine"),
+    ("value_of_time", "thrifty", 1.0),
+    ("value_of_time", 3, 3.0),
+    ("startup_billed", False, False),
+    ("startup", "2 min", 120.0),
+    ("memory_file", "~/memory.json", "~/memory.json"),
     ("minimum_cores", 0, 0),
     ("maximum_cores", 8.0, 8),
     ("minimum_memory", "7GB", 7_000_000_000),
@@ -219,6 +231,11 @@ WRONG = {
     "on_exit": ["", "Keep", 1, ["keep"], {}],
     "log_length": [0, math.inf],
     "strangers": ["", "Adopt", 1],
+    "policy": ["", "best", "fixed", "fixed:-1", 3, ["dask"], "a b:C"],
+    "value_of_time": [0, -1, "cheap", math.inf, True, [1]],
+    "startup_billed": ["yes", 1],
+    "startup": [0, "soon", "inf"],
+    "memory_file": [7, b"x"],
     "minimum_cores": [-1, 1.5, "many", math.inf, True],
     "maximum_cores": [0, 1.5, "8"],
     "minimum_memory": [-1, "1 parsec", "", b"1"],
@@ -253,6 +270,7 @@ def test_the_tables_leave_no_option_out():
 
 
 TAKES_NONE = {
+    "startup",
     "idle_timeout",
     "minimum_cores",
     "maximum_cores",

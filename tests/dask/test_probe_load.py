@@ -56,7 +56,7 @@ def seceded(name):
     gates[name].wait(LIMIT)
 
 
-def busy(seconds):
+def busy(seconds, *_):
     time.sleep(seconds)
     return b"x" * 1000
 

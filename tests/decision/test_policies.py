@@ -140,9 +140,7 @@ def test_at_most_five_before_anything_is_known():
         policy, advice = policy.advise(view_of(work, float(second), starting=(0.0,) * 5 if second else ()))
         assert advice.target == FIRST == 5
     running = group(measured=20, mean=0.05, ready=975, running=5)
-    _, advice = policy.advise(
-        view_of(work_of([running], workers=5, submissions=1), 10.0, startups=(1.0,))
-    )
+    _, advice = policy.advise(view_of(work_of([running], workers=5, submissions=1), 10.0, startups=(1.0,)))
     assert 5 <= advice.target <= 10
 
 
@@ -156,7 +154,9 @@ def test_tasks_of_unknown_long_duration_are_never_overshot():
         elapsed = tuple(second - at for at in began if second - at < 40)
         done = sum(second - at >= 40 for at in began)
         left = 200 - done - len(elapsed)
-        here = group(measured=done, mean=40.0 if done else 0.0, ready=left, running=len(elapsed), elapsed=elapsed)
+        here = group(
+            measured=done, mean=40.0 if done else 0.0, ready=left, running=len(elapsed), elapsed=elapsed
+        )
         work = work_of([here], workers=workers, submissions=1)
         policy, advice = policy.advise(view_of(work, float(second), startups=(1.0,)))
         assert advice.target <= 134 * 1.1

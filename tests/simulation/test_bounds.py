@@ -75,7 +75,9 @@ def _best_chain(chain, startup, value):
     starts = [0.0]
     for task in chain:
         starts.append(starts[-1] + task.duration)
-    delays = {max(0.0, task.submit - chain[0].submit - start) for task, start in zip(chain, starts, strict=False)}
+    delays = {
+        max(0.0, task.submit - chain[0].submit - start) for task, start in zip(chain, starts, strict=False)
+    }
     best = math.inf
     for delay in {0.0, *delays}:
         now, waited = chain[0].submit + delay, 0.0
@@ -109,7 +111,9 @@ def test_the_bound_is_reached_where_it_can_be():
     # Two tasks far apart are two starts, two close ones share a worker.
     assert least_cost_with_waiting(workload_of([(0, 9), (100, 9)]), 5, 2) == 18 + 10
     assert least_cost_with_waiting(workload_of([(0, 9), (12, 9)]), 5, 2) == 18 + 5 + 3
-    assert least_cost_with_waiting(workload_of([(0, 9), (8, 9)]), 5, 2) == 18 + 5 + 1  # the second waits for 1 s
+    assert (
+        least_cost_with_waiting(workload_of([(0, 9), (8, 9)]), 5, 2) == 18 + 5 + 1
+    )  # the second waits for 1 s
 
 
 GRAPHS = st.lists(
@@ -123,7 +127,8 @@ GRAPHS = st.lists(
 @given(rows=GRAPHS, size=st.integers(1, 4), startup=STARTUPS)
 def test_no_run_is_shorter_or_cheaper(rows, size, startup):
     tasks = [
-        Task(f"t{i}", at, took, tuple(f"t{d}" for d in deps if d < i)) for i, (at, took, deps) in enumerate(rows)
+        Task(f"t{i}", at, took, tuple(f"t{d}" for d in deps if d < i))
+        for i, (at, took, deps) in enumerate(rows)
     ]
     workload = make_workload("graph", tasks)
     run = simulate(workload, Setup(Fixed(size), Hardware(startup=startup), maximum=size, minimum=size))
