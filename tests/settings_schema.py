@@ -47,6 +47,7 @@ def of_numbers(words: str) -> dict[str, object]:
 
 
 SPECIAL: dict[str, list[dict[str, object]]] = {
+    OPTIONS["worker_key"]: [],
     OPTIONS["policy"]: [{"type": "string"}],
     OPTIONS["value_of_time"]: [{"type": "number", "exclusiveMinimum": 0}, {"enum": list(VALUES)}],
 }
@@ -57,8 +58,6 @@ def types(words: str) -> list[dict[str, object]]:
     """The forms that a value may have, from what is allowed in words; never less than is allowed."""
     if words in SPECIAL:
         return SPECIAL[words]
-    if words.startswith("a function"):
-        return []
     if words.startswith("'"):
         return [{"enum": re.findall(r"'(\w+)'", words)}]
     if words in {"text", "true or false"}:
