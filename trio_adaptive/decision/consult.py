@@ -16,7 +16,12 @@ def consult(state: State, sample: Sample) -> State:
 
 
 def advised(state: State, sample: Sample) -> Load:
-    """The load as a record keeps it: with what the policy made of it, and without what that was made of."""
+    """The load as a record keeps it: with what the policy made of it, and without what that was made of.
+
+    Where the load is missing, it stays as it is.
+    """
+    if sample.load.missing:
+        return sample.load
     advice = state.advice
     return evolve(sample.load, target=advice.target, why=advice.why, work=None, offers=None)
 

@@ -14,6 +14,8 @@ from typing import Literal, NewType, TypeAlias
 
 from attrs import field, frozen
 
+from trio_adaptive.decision.limits import Window
+
 UnitId = NewType("UnitId", str)
 """Names what can be started and stopped as one: a process, a batch job of several workers, a pod."""
 
@@ -211,6 +213,7 @@ class Load:
         degraded: why less is known, and less safe, than could be; empty where nothing is missing.
         work: what the target was made of; None where somebody else made it. A policy then takes it as it is.
         offers: what a new worker has of each resource; None where nobody knows.
+        missing: why the load is not known, while the cluster is; then nothing else in here means anything.
     """
 
     target: int
@@ -221,6 +224,7 @@ class Load:
     degraded: str = ""
     work: Work | None = field(default=None, repr=False)
     offers: Mapping[str, float] | None = field(default=None, repr=False)
+    missing: str = ""
 
 
 @frozen
@@ -439,6 +443,14 @@ class SetPause:
 
 
 @frozen
+class SetSchedule:
+    """These windows of the calendar are open from now on, and no others."""
+
+    at: float
+    windows: tuple[Window, ...]
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -446,7 +458,7 @@ class Stop:
     reason: str
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
 
 
@@ -500,6 +512,9 @@ class Counts:
     busy: int = 0
 
 
+RecordKind: TypeAlias = Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+
+
 @frozen
 class Record:
     """One line of history: what was seen or said, and what was decided.
@@ -509,7 +524,7 @@ class Record:
     """
 
     at: float
-    kind: Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+    kind: RecordKind
     counts: Counts = field(factory=Counts)
     decision: Decision | None = None
     outcome: Outcome | None = None

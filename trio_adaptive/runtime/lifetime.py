@@ -15,17 +15,19 @@ from contextlib import suppress
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve
+from attrs import evolve, fields_dict
 
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
+from trio_adaptive.decision.limits import Limits
+from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
+from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.lease import leased
@@ -74,6 +76,7 @@ class Lifetime:
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[str] | None = None
         self._reason = "cancelled"
+        self._called_off = ""
 
     @property
     def state(self) -> State:
@@ -116,6 +119,8 @@ class Lifetime:
         """Ask for the end; returns at once, and may be repeated."""
         if self._stops is not None:
             self._stops.send_nowait(reason)
+        elif self.stage == "running":  # the cluster is still being opened
+            self._called_off = self._called_off or reason
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
@@ -131,7 +136,11 @@ class Lifetime:
         self.stage = "running"
         try:
             async with opened(self._cluster) as self._port, leased(self._port, self._settings):
-                await self._adapt(self._port, ready)
+                if self._called_off:
+                    self.preset(Stop(anyio.current_time(), self._called_off))
+                    ready()
+                else:
+                    await self._adapt(self._port, ready)
         finally:
             self._state = self.state
             self._scaler = self._actions = self._port = self._inbox = self._stops = None
@@ -153,10 +162,13 @@ class Lifetime:
                 collector = Collector(port, self._load, self._settings, wakes, events, reasons)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
+                calendar = self._make_calendar(events.send_nowait)
+                calendar.tell()  # ahead of the first look
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
                         adapting.start_soon(scaler.run)
+                        adapting.start_soon(calendar.run)
                         adapting.start_soon(self._watch, port, wake)
                         adapting.start_soon(self._watch_shutdown, stops, adapting)
                         self.ready.set()
@@ -183,6 +195,7 @@ class Lifetime:
                 actions = Actions(self._port, self._suggest, self._settings, events, tasks)
                 scaler = self._make_scaler(inbox, actions, lambda: None)
                 try:
+                    self._make_calendar(scaler.step).tell()
                     await one_step(self._port, self._load, scaler, actions)
                 finally:
                     self._state = scaler.state
@@ -192,6 +205,9 @@ class Lifetime:
         self, inbox: MemoryObjectReceiveStream[Event], actions: Actions, wake: Callable[[], None]
     ) -> Scaler:
         return Scaler(self._state, inbox, actions, wake, self._publish, self._see, self._tell)
+
+    def _make_calendar(self, send: Callable[[SetSchedule], None]) -> Calendar:
+        return Calendar(self._settings.schedules, send, self._state.windows)
 
     def _publish(self, record: Record) -> None:
         self.history.publish(record, self.sample)
@@ -228,6 +244,8 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         retry_delay=settings.retry_delay,
         retry_delay_max=settings.retry_delay_max,
         strangers=settings.strangers,
+        pending_timeout=settings.pending_timeout,
+        limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"

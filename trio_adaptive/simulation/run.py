@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
 from trio_adaptive.decision.state import Rules, State
@@ -16,6 +18,8 @@ from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster
 from trio_adaptive.simulation.workloads.model import Workload
+
+NO_LIMITS: Final = Limits()
 
 
 @frozen
@@ -140,7 +144,8 @@ class _Simulator:
         return max(at, min(cluster.next_event, state.advice.until, cluster.tasks.steady_until(at)))
 
     def _next_tick(self, tick: int) -> int:
-        if not self._setup.skip:
+        # Limiters may count and wait by themselves; where there are none, nothing but the policy does.
+        if not self._setup.skip or self._setup.rules.limits != NO_LIMITS:
             return tick + 1
         interval = self._setup.rules.interval
         until = min(self._quiet_until(tick * interval), self._setup.limit)
