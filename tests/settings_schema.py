@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import yaml
 
-from trio_adaptive.config import OPTIONS, Settings
+from trio_adaptive.config import OPTIONS, VALUES, Settings
 from trio_adaptive.forms import RATE_FORM, SCHEDULE_FORM
 from trio_adaptive.schedules import Schedule
 
@@ -78,6 +78,8 @@ WHOLE: dict[str, list[dict[str, object]]] = {
     "true or false": [{"type": "boolean"}],
     RATE_FORM: [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     SCHEDULE_FORM: [of_schedules()],
+    OPTIONS["policy"]: [{"type": "string"}],
+    OPTIONS["value_of_time"]: [{"type": "number", "exclusiveMinimum": 0}, {"enum": list(VALUES)}],
 }
 """The forms of what is told by these words and no others."""
 

@@ -145,6 +145,11 @@ def test_the_defaults():
         "on_exit": "keep",
         "log_length": 1000,
         "strangers": "auto",
+        "policy": "demand",
+        "value_of_time": 2.0,
+        "startup_billed": True,
+        "startup": None,
+        "memory_file": "",
         "pending_timeout": None,
         "schedules": (),
         "stabilization_up": 0.0,
@@ -179,6 +184,13 @@ def test_every_option_is_told_and_explained():
 
 RIGHT = [
     ("strangers", "retire", "retire"),
+    ("policy", "fixed:3", "fixed:3"),
+    ("policy", "my_module.policies:Mine", "my_module.policies:Mine"),
+    ("value_of_time", "thrifty", 1.0),
+    ("value_of_time", 3, 3.0),
+    ("startup_billed", False, False),
+    ("startup", "2 min", 120.0),
+    ("memory_file", "~/memory.json", "~/memory.json"),
     ("pending_timeout", "auto", None),
     ("pending_timeout", "10 min", 600.0),
     ("schedules", [], ()),
@@ -255,6 +267,11 @@ WRONG = {
     "on_exit": ["", "Keep", 1, ["keep"], {}],
     "log_length": [0, math.inf],
     "strangers": ["", "Adopt", 1],
+    "policy": ["", "best", "fixed", "fixed:-1", 3, ["dask"], "a b:C"],
+    "value_of_time": [0, -1, "cheap", math.inf, True, [1]],
+    "startup_billed": ["yes", 1],
+    "startup": [0, "soon", "inf"],
+    "memory_file": [7, b"x"],
     "pending_timeout": [-1, "never", False],
     "schedules": ["0 8 * * *", 1, {}],
     "stabilization_up": [-1, "inf"],
@@ -316,6 +333,7 @@ def test_the_tables_leave_no_option_out():
 
 
 TAKES_NONE = {
+    "startup",
     "idle_timeout",
     "pending_timeout",
     "fallback_size",

@@ -20,6 +20,7 @@ from cattrs import ClassValidationError, Converter
 
 from trio_adaptive.decision.limits import Fallback, Rate, RateChoice
 from trio_adaptive.decision.state import Strangers
+from trio_adaptive.decision.targets.named import is_policy
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.forms import (
@@ -83,6 +84,21 @@ def _read_idle_timeout(given: object) -> float | None:
     return None if given in (None, "auto") else parse_duration(given)
 
 
+def _read_optional(given: object) -> float | None:
+    return None if given is None else parse_duration(given)
+
+
+def _read_value(given: object) -> float:
+    if isinstance(given, str) and given in VALUES:
+        return VALUES[given]
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError("neither a number nor one of the words")
+    return float(given)
+
+
+VALUES: Mapping[str, float] = {"thrifty": 1.0, "balanced": 2.0, "fast": 6.0}
+"""What the presets mean: worker-seconds for a second of one waiting task."""
+
 ABOVE_0 = Allowed("above 0", lambda number: number > 0)
 FROM_0 = Allowed("at least 0", lambda number: number >= 0)
 FROM_1 = Allowed("at least 1", lambda number: number >= 1)
@@ -118,6 +134,13 @@ Rates: TypeAlias = Annotated[tuple[Rate, ...], Allowed(RATE_FORM, read=read_rate
 Schedules: TypeAlias = Annotated[tuple[Schedule, ...], Allowed(SCHEDULE_FORM, read=read_schedules)]
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
+PolicyName: TypeAlias = Annotated[
+    str, Allowed('"demand", "dask", "adaptive", "count", "fixed:N" or "module:Class"', is_policy)
+]
+ValueOfTime: TypeAlias = Annotated[float, Allowed("thrifty, balanced, fast or a number", read=_read_value)]
+OptionalSeconds: TypeAlias = Annotated[
+    float | None, Allowed(f"None or a duration ({FORMS})", read=_read_optional)
+]
 WorkerKey: TypeAlias = Annotated[
     Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
 ]
@@ -185,6 +208,15 @@ class Settings:
         maximum_cores: the largest number of cores, made into workers; the smaller of this and ``maximum`` counts.
         minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
         maximum_memory: the same in bytes.
+        policy: how the size is found. "demand": by the work, and a worker leaves when it has been superfluous for as
+            long as a start takes. "dask": Dask's rule to the letter. "adaptive": by what a worker is good for once it has
+            started, and kept for what it is good for. "count": a thread for each task. "fixed:N": always N workers.
+            "module:Class": a class of your own.
+        value_of_time: for "adaptive": what a second of one waiting task is worth, in worker-seconds; "thrifty" is
+            1, "balanced" 2, "fast" 6.
+        startup_billed: for "adaptive": whether a worker costs something while it starts.
+        startup: how long a start takes, as far as is known before one has been measured.
+        memory_file: where start-up times and durations of tasks are kept from run to run; empty: nowhere.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
         take_over: take the place of another driver of the same scheduler, which then ends.
@@ -230,6 +262,11 @@ class Settings:
     maximum_cores: Annotated[Cores, FROM_1] = None
     minimum_memory: Annotated[Memory, FROM_0] = None
     maximum_memory: Annotated[Memory, FROM_1] = None
+    policy: PolicyName = "demand"
+    value_of_time: Annotated[ValueOfTime, ABOVE_0, FINITE] = 2.0
+    startup_billed: YesOrNo = True
+    startup: Annotated[OptionalSeconds, ABOVE_0, FINITE] = None
+    memory_file: Text = ""
     worker_key: WorkerKey = None
     driver: Text = ""
     take_over: YesOrNo = False

@@ -18,6 +18,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from trio_adaptive.decision.chosen import chosen_in_words
+from trio_adaptive.decision.consult import advised, consult
 from trio_adaptive.decision.limiters import Facts, Limited, is_due, limit, listen, remember, silence, spend
 from trio_adaptive.decision.model import (
     Action,
@@ -59,7 +60,6 @@ from trio_adaptive.decision.state import (
     take_census,
     units_for,
 )
-from trio_adaptive.decision.targets import wanted_units
 
 DRAINING: Final = LEAVING - {"cancel"}
 
@@ -80,7 +80,7 @@ def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
     before = state = _take_in(state, sample)
     census = take_census(state, sample)
-    wanted = _wanted(sample, census)
+    wanted = _wanted(state, sample, census)
     limited = _limit(state, sample, census, wanted, sample.at)
     state, final = limited.state, limited.final
     cleaning = ended_units(state, sample)
@@ -98,7 +98,15 @@ def _on_sample(state: State, event: Sampled) -> Step:
     chosen = chosen_in_words(before, sample, actions, sample.at)
     note = "; ".join(filter(None, (_unknown(state, sample), note)))
     decision = Decision(
-        sample.at, wanted, final, census.active, limited.reasons, actions, note, chosen, sample.load
+        sample.at,
+        wanted,
+        final,
+        census.active,
+        limited.reasons,
+        actions,
+        note,
+        chosen,
+        advised(state, sample),
     )
     kind: RecordKind = "sample failed" if sample.load.missing else "sample"
     record = Record(sample.at, kind, counts(state, sample), decision, error=sample.load.missing)
@@ -108,11 +116,12 @@ def _on_sample(state: State, event: Sampled) -> Step:
 def _take_in(state: State, sample: Sample) -> State:
     missing = sample.load.missing
     state = listen(observe(state, sample), sample.at, known=not missing)
+    state = state if missing else consult(state, sample)
     return spend(evolve(state, last_error=missing) if missing else state, sample)
 
 
-def _wanted(sample: Sample, census: Census) -> int:
-    return census.active if sample.load.missing else wanted_units(sample)
+def _wanted(state: State, sample: Sample, census: Census) -> int:
+    return census.active if sample.load.missing else units_for(state.advice.target, sample.unit_size)
 
 
 def _unknown(state: State, sample: Sample) -> str:
@@ -197,7 +206,7 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
         return state, (), Record(event.at, "suggestion", counts(state, sample), error=event.error)
     # Anew, since looks and commands may have come between the question and its answer.
     census = take_census(state, sample)
-    wanted = _wanted(sample, census)
+    wanted = _wanted(state, sample, census)
     limited = _limit(state, sample, census, wanted, event.at)
     before, final = limited.state, limited.final
     excess = Excess(sample, census, final, event.at, ticks=question.ticks)
@@ -205,7 +214,7 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
     state = remember(state, event.at, actions)
     chosen = chosen_in_words(before, sample, actions, event.at)
     decision = Decision(
-        event.at, wanted, final, census.active, limited.reasons, actions, note, chosen, sample.load
+        event.at, wanted, final, census.active, limited.reasons, actions, note, chosen, advised(state, sample)
     )
     return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
 

@@ -15,6 +15,8 @@ from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.limits import Limits, Memory, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
+from trio_adaptive.decision.policy import Advice, Policy
+from trio_adaptive.decision.targets.simple import Demand
 
 Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
 """adopt: treated like one's own; retire: they leave at once; ignore: only counted; auto: adopted, unless the service
@@ -28,8 +30,8 @@ class Rules:
     Attributes:
         interval: time between two ticks.
         wait_count: how many ticks in a row a unit must be named before it goes.
-        idle_timeout: how long a unit must have been named before it goes; None: at least ``wait_count`` intervals
-            and the usual start-up time, since fetching it again would take that long.
+        idle_timeout: how long a unit must have been named before it goes; None: as the policy says, or at least
+            ``wait_count`` intervals and the usual start-up time, since fetching it again would take that long.
         retry_delay: pause after a failed launch, doubled with each further one.
         retry_delay_max: the longest such pause.
         strangers: what becomes of workers that nobody planned, see `Strangers`.
@@ -136,6 +138,8 @@ class State:
     """
 
     rules: Rules = field(factory=Rules)
+    policy: Policy = field(factory=Demand)
+    advice: Advice = field(default=Advice(0, ""))
     minimum: int = 0
     maximum: float = math.inf
     prefix: str = "unit"
@@ -184,6 +188,8 @@ class State:
         """How long a unit must have been a candidate for leaving before it goes, in seconds."""
         if self.rules.idle_timeout is not None:
             return self.rules.idle_timeout
+        if self.advice.patience is not None:
+            return self.advice.patience
         return max(self.rules.wait_count * self.rules.interval, self.startup or 0.0)
 
     @property

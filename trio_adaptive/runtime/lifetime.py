@@ -32,6 +32,8 @@ from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
+from trio_adaptive.runtime.policies import policy_of
+from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
 
@@ -66,7 +68,8 @@ class Lifetime:
         self._load = load
         self._suggest = suggest
         self._tell = tell
-        self._state = _first_state(settings)
+        self._recall = Recall(settings)
+        self._state = _first_state(settings, self._recall)
         self._scaler: Scaler | None = None
         self._actions: Actions | None = None
         self._port: Cluster | None = None
@@ -174,6 +177,7 @@ class Lifetime:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
                         await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                    self._recall.save(scaler.state.startups)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def step(self) -> None:
@@ -229,9 +233,10 @@ class Lifetime:
     def _see(self, sample: Sample) -> None:
         self.sample = sample
         self.ledger.add(sample)
+        self._recall.see(sample)
 
 
-def _first_state(settings: Settings) -> State:
+def _first_state(settings: Settings, recall: Recall) -> State:
     rules = Rules(
         interval=settings.interval,
         wait_count=settings.wait_count,
@@ -244,7 +249,8 @@ def _first_state(settings: Settings) -> State:
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"
-    return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+    policy = policy_of(settings, recall.memory)
+    return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:
