@@ -1,4 +1,4 @@
-"""The command line: ``trio-adaptive run`` and ``trio-adaptive up``."""
+"""The command line: ``trio-adaptive run``, ``up`` and ``simulate``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
 from trio_adaptive.service.signals import fatal_interrupts
 from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
+from trio_adaptive.simulation.command import add_simulate, run_simulate
 
 if TYPE_CHECKING:
     from trio_adaptive.service.elastic import Elastic, Plan
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _execute(options)
+        return run_simulate(options) if options.command == "simulate" else _execute(options)
     except ConfigurationError as error:
         print(f"trio-adaptive: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -189,9 +190,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trio-adaptive {version('trio-adaptive')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up,simulate}")
     _add_run(commands)
     _add_up(commands)
+    add_simulate(commands)
     return parser
 
 

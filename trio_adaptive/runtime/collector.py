@@ -22,9 +22,18 @@ REST: Final = 1.0
 
 
 async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause) -> Sample:
-    """One look at the load and at the cluster."""
+    """One look at the load and at the cluster; where only the load is not to be had, the sample says why.
+
+    Raises:
+        ClusterError: there was no look at the cluster.
+    """
     begun = anyio.current_time()
-    said = await load()
+    try:
+        said = await load()
+    except ClusterClosed:
+        raise
+    except ClusterError as error:
+        said = Load(0, missing=str(error))
     units = await cluster.look(refresh=cause == "interval")
     return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
 

@@ -16,21 +16,25 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve
+from attrs import evolve, fields_dict
 
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, Stop
+from trio_adaptive.decision.limits import Limits
+from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
+from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
+from trio_adaptive.runtime.policies import policy_of
+from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
 
@@ -65,7 +69,8 @@ class Lifetime:
         self._load = load
         self._suggest = suggest
         self._tell = tell
-        self._state = _first_state(settings)
+        self._recall = Recall(settings)
+        self._state = _first_state(settings, self._recall)
         self._scaler: Scaler | None = None
         self._actions: Actions | None = None
         self._port: Cluster | None = None
@@ -159,10 +164,13 @@ class Lifetime:
                 collector = Collector(port, self._load, self._settings, wakes, events, reasons, calm)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
+                calendar = self._make_calendar(events.send_nowait)
+                calendar.tell()  # ahead of the first look
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
                         adapting.start_soon(scaler.run)
+                        adapting.start_soon(calendar.run)
                         adapting.start_soon(self._watch, port, wake)
                         adapting.start_soon(self._watch_shutdown, stops, adapting)
                         self.ready.set()
@@ -171,6 +179,7 @@ class Lifetime:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
                         await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                    self._recall.save(scaler.state.startups)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def step(self) -> None:
@@ -188,6 +197,7 @@ class Lifetime:
                 actions = Actions(self._port, self._suggest, self._settings, events, tasks)
                 scaler = self._make_scaler(inbox, actions, lambda: None)
                 try:
+                    self._make_calendar(scaler.step).tell()
                     await one_step(self._port, self._load, scaler, actions)
                 finally:
                     self._state = scaler.state
@@ -197,6 +207,9 @@ class Lifetime:
         self, inbox: MemoryObjectReceiveStream[Event], actions: Actions, wake: Callable[[], None]
     ) -> Scaler:
         return Scaler(self._state, inbox, actions, wake, self._publish, self._see, self._tell)
+
+    def _make_calendar(self, send: Callable[[SetSchedule], None]) -> Calendar:
+        return Calendar(self._settings.schedules, send, self._state.windows)
 
     def _publish(self, record: Record) -> None:
         self.history.publish(record, self.sample)
@@ -222,9 +235,10 @@ class Lifetime:
     def _see(self, sample: Sample) -> None:
         self.sample = sample
         self.ledger.add(sample)
+        self._recall.see(sample)
 
 
-def _first_state(settings: Settings) -> State:
+def _first_state(settings: Settings, recall: Recall) -> State:
     rules = Rules(
         interval=settings.interval,
         wait_count=settings.wait_count,
@@ -232,10 +246,13 @@ def _first_state(settings: Settings) -> State:
         retry_delay=settings.retry_delay,
         retry_delay_max=settings.retry_delay_max,
         strangers=settings.strangers,
+        pending_timeout=settings.pending_timeout,
+        limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"adaptive-{secrets.token_hex(3)}"
-    return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+    policy = policy_of(settings, recall.memory)
+    return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
 
 
 def _is_calm(port: Cluster, scaler: Scaler) -> bool:

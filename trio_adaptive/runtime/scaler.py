@@ -84,6 +84,8 @@ class Scaler:
         match event:
             case Sampled():
                 self.seen(event.sample)
+                if missing := event.sample.load.missing:
+                    self.tell(logging.WARNING, f"No load, so the size is held: {missing}")
                 self._tell_of_blocked(
                     event.sample.load, None if before.sample is None else before.sample.load
                 )
