@@ -190,17 +190,21 @@ class Adaptive:
                 return needed, math.inf
             ahead = max(AHEAD * startup * self._price, self.target_duration)
             return max(needed, min(here, needed_soon(scene.every, here, startup, ahead))), at
-        step = GIVEN_BACK * startup
         for level in range(here, needed, -1):
-            keep = self._keep(
-                startup, max(1 / arrivals.burst, arrivals.burst / level), levels.gaps_of(level - 1)
-            )
-            ends = at - levels.unneeded(level - 1, at) + keep
-            until = math.ceil((ends - scene.view.confirmation) / step) * step if ends > -math.inf else ends
-            if at < until:
+            last = at - levels.unneeded(level - 1, at)
+            least = self._round(last + KEPT_STARTUPS * startup, scene)
+            if at < least:  # until then there is nothing to be worked out
+                return level, least
+            waiting = max(1 / arrivals.burst, arrivals.burst / level)
+            restart = startup * (self._price + self.value_of_time * waiting)
+            if at < (until := self._round(last + keep_time(levels.gaps_of(level - 1), restart), scene)):
                 return level, until
         return needed, math.inf
 
-    def _keep(self, startup: float, waiting: float, gaps: tuple[float, ...]) -> float:
-        restart = startup * (self._price + self.value_of_time * waiting)
-        return max(keep_time(gaps, restart), KEPT_STARTUPS * startup)
+    @staticmethod
+    def _round(until: float, scene: Scene) -> float:
+        """When a worker goes that is kept until then: the decision itself waits a little, and several go at once."""
+        if until == -math.inf:
+            return until
+        step = GIVEN_BACK * scene.startup
+        return math.ceil((until - scene.view.confirmation) / step) * step
