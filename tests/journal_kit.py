@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.limits import Window
 from trio_adaptive.decision.model import (
     AddRequest,
     Finished,
@@ -15,6 +16,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetSchedule,
     Stop,
     Suggested,
     Unit,
@@ -60,6 +62,7 @@ EVENTS = (
     SetPause(6.5, "shrinking", paused=True),
     SetHold(7, None),
     SetPause(7, "shrinking", paused=False),
+    SetSchedule(7.5, (Window("0 8 * * * to 0 18 * * *, UTC", maximum=8),)),
     a_look(8, [idle("adaptive-0", 4.125, stored=5), idle("b", 4.0), idle("c", 3.5)], 0),
     Suggested(8.5, 1, ("b", "c")),
     Suggested(8.6, 1, None, "too late"),

@@ -9,12 +9,15 @@ import inspect
 import math
 import re
 import textwrap
+from copy import deepcopy
 from pathlib import Path
 
 import attrs
 import yaml
 
-from trio_adaptive.config import OPTIONS, Settings
+from trio_adaptive.config import OPTIONS, VALUES, Settings
+from trio_adaptive.forms import RATE_FORM, SCHEDULE_FORM
+from trio_adaptive.schedules import Schedule
 
 PACKAGE = Path(__file__).parents[1] / "trio_adaptive"
 DEFAULTS = PACKAGE / "trio-adaptive.yaml"
@@ -38,22 +41,59 @@ def descriptions() -> dict[str, str]:
 def default(name: str) -> object:
     """The default as one would write it into a file."""
     value = getattr(Settings(), name)
-    return "auto" if name in {"idle_timeout", "startup_timeout"} else value
+    if name in {"idle_timeout", "pending_timeout", "startup_timeout"}:
+        return "auto"
+    return list(value) if isinstance(value, tuple) else value
 
 
 def of_numbers(words: str) -> dict[str, object]:
-    bound = {"above 0": {"exclusiveMinimum": 0}, "at least 0": {"minimum": 0}, "at least 1": {"minimum": 1}}
-    return next((dict(bounds) for said, bounds in bound.items() if said in words), {})
+    bound = {
+        "above 0": {"exclusiveMinimum": 0},
+        "at least 0": {"minimum": 0},
+        "at least 1": {"minimum": 1},
+        "below 1": {"exclusiveMaximum": 1},
+    }
+    return {name: value for said, bounds in bound.items() if said in words for name, value in bounds.items()}
+
+
+def of_schedules() -> dict[str, object]:
+    """A list of tables; what a text in one says is beyond a schema."""
+    size = {"type": ["integer", "null"], "minimum": 0}
+    text = {"type": "string"}
+    forms = {"start": text, "end": text, "timezone": text, "minimum": size, "maximum": size}
+    fields = {name: deepcopy(form) for name, form in forms.items()}
+    assert list(fields) == [each.name for each in attrs.fields(Schedule)]
+    table = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": fields,
+        "required": ["start", "end"],
+    }
+    return {"type": "array", "items": table}
+
+
+WHOLE: dict[str, list[dict[str, object]]] = {
+    "a function of a worker's state, or None": [],
+    "text": [{"type": "string"}],
+    OPTIONS["name"]: [{"type": "string"}],
+    OPTIONS["journal"]: [{"type": "string"}],
+    "true or false": [{"type": "boolean"}],
+    RATE_FORM: [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    SCHEDULE_FORM: [of_schedules()],
+    OPTIONS["policy"]: [{"type": "string"}],
+    OPTIONS["value_of_time"]: [{"type": "number", "exclusiveMinimum": 0}, {"enum": list(VALUES)}],
+}
+"""The forms of what is told by these words and no others."""
 
 
 def types(words: str) -> list[dict[str, object]]:
     """The forms that a value may have, from what is allowed in words; never less than is allowed."""
-    if words.startswith("a function"):
-        return []
     if words.startswith("'"):
-        return [{"enum": re.findall(r"'(\w+)'", words)}]
-    if words in {"text", "letters, digits, - or _", "a path, as text", "true or false"}:
-        return [{"type": "boolean" if words == "true or false" else "string"}]
+        return [{"enum": re.findall(r"'([\w-]+)'", words)}]
+    if words in WHOLE:
+        return deepcopy(WHOLE[words])  # YAML would show that it is the same list
+    if words.startswith("a number"):
+        return [{"type": "number", **of_numbers(words)}, {"enum": ["inf"]}][: 1 + (" or inf" in words)]
     if "duration" in words:
         return [{"type": "number", **of_numbers(words)}, {"type": "string"}]
     whole = {"type": "integer", **of_numbers(words)}

@@ -53,7 +53,7 @@ def test_every_setting_is_in_the_reference():
     assert not missing
 
 
-@pytest.mark.parametrize("command", ["run", "up", "why"])
+@pytest.mark.parametrize("command", ["run", "up", "why", "simulate"])
 def test_every_argument_is_in_the_reference(command):
     shown = subprocess.run(
         [sys.executable, "-c", "from trio_adaptive.cli import main; main()", command, "--help"],

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "durations"),
     ("decision",),
-    ("config",),
+    ("config", "forms", "schedules"),
     ("journal",),
     ("dask",),
     ("clusters",),

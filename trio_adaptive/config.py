@@ -20,9 +20,21 @@ import attrs
 from attrs import Factory, define, field, frozen
 from cattrs import ClassValidationError, Converter
 
+from trio_adaptive.decision.limits import Fallback, Rate, RateChoice
 from trio_adaptive.decision.state import Strangers
+from trio_adaptive.decision.targets.named import is_policy
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
+from trio_adaptive.forms import (
+    RATE_FORM,
+    SCHEDULE_FORM,
+    Misread,
+    read_amount,
+    read_number,
+    read_rates,
+    read_schedules,
+)
+from trio_adaptive.schedules import Schedule
 
 
 @frozen
@@ -87,9 +99,25 @@ def _read_idle_timeout(given: object) -> float | None:
     return None if given in (None, "auto") else parse_duration(given)
 
 
+def _read_optional(given: object) -> float | None:
+    return None if given is None else parse_duration(given)
+
+
+def _read_value(given: object) -> float:
+    if isinstance(given, str) and given in VALUES:
+        return VALUES[given]
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError("neither a number nor one of the words")
+    return float(given)
+
+
+VALUES: Mapping[str, float] = {"thrifty": 1.0, "balanced": 2.0, "fast": 6.0}
+"""What the presets mean: worker-seconds for a second of one waiting task."""
+
 ABOVE_0 = Allowed("above 0", lambda number: number > 0)
 FROM_0 = Allowed("at least 0", lambda number: number >= 0)
 FROM_1 = Allowed("at least 1", lambda number: number >= 1)
+BELOW_1 = Allowed("below 1", lambda number: number < 1)
 FINITE = Allowed("finite", math.isfinite)
 
 NAME = re.compile(r"[A-Za-z0-9_-]*")
@@ -110,6 +138,18 @@ Memory: TypeAlias = Annotated[int | None, Allowed('bytes, or text such as "100 G
 OneOfStrangers: TypeAlias = Annotated[
     Strangers, Allowed(" or ".join(map(repr, get_args(Strangers))), lambda word: word in get_args(Strangers))
 ]
+Share: TypeAlias = Annotated[float, Allowed("a number", read=read_number)]
+Hours: TypeAlias = Annotated[float, Allowed("a number or inf", read=read_amount)]
+OneOfRateChoice: TypeAlias = Annotated[
+    RateChoice,
+    Allowed(" or ".join(map(repr, get_args(RateChoice))), lambda word: word in get_args(RateChoice)),
+]
+OneOfFallback: TypeAlias = Annotated[
+    Fallback, Allowed(" or ".join(map(repr, get_args(Fallback))), lambda word: word in get_args(Fallback))
+]
+Size: TypeAlias = Annotated[int | None, Allowed("a whole number or None", read=_read_cores)]
+Rates: TypeAlias = Annotated[tuple[Rate, ...], Allowed(RATE_FORM, read=read_rates)]
+Schedules: TypeAlias = Annotated[tuple[Schedule, ...], Allowed(SCHEDULE_FORM, read=read_schedules)]
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
 UnitName: TypeAlias = Annotated[
     str,
@@ -124,6 +164,13 @@ OneOfOnBreaker: TypeAlias = Annotated[
 ]
 OneOfSync: TypeAlias = Annotated[
     Sync, Allowed(" or ".join(map(repr, get_args(Sync))), lambda word: word in get_args(Sync))
+]
+PolicyName: TypeAlias = Annotated[
+    str, Allowed('"demand", "dask", "adaptive", "count", "fixed:N" or "module:Class"', is_policy)
+]
+ValueOfTime: TypeAlias = Annotated[float, Allowed("thrifty, balanced, fast or a number", read=_read_value)]
+OptionalSeconds: TypeAlias = Annotated[
+    float | None, Allowed(f"None or a duration ({FORMS})", read=_read_optional)
 ]
 WorkerKey: TypeAlias = Annotated[
     Callable[[Any], Hashable] | None, Allowed("a function of a worker's state, or None", callable)
@@ -170,10 +217,37 @@ class Settings:
         strangers: what becomes of workers that are not part of the cluster's plan. They always count. "adopt": they
             may be given back like all others. "retire": they are given back at once. "ignore": nothing. "auto": adopt,
             or ignore where `trio-adaptive up` has attached itself to somebody else's scheduler.
+        pending_timeout: the same as ``idle_timeout`` for a unit that has been asked for and has not registered, such
+            as a batch job in a queue. None is automatic: as long as ``idle_timeout``.
+        schedules: windows of the calendar, each with a least or largest number of workers while it is open.
+        stabilization_up: to grow no further than was asked for throughout so long a time; 0 is off.
+        stabilization_down: to shrink no further than was asked for throughout so long a time; 0 is off.
+        rate_up: how fast to grow: workers, or a percentage of the size, in a period.
+        rate_down: how fast to shrink, likewise.
+        rate_choice: which one counts where there are several rates in one direction.
+        max_launching: the most units that may be starting at once, the minimum notwithstanding.
+        tolerance_up: the share of the size by which more may be asked for without any growing; 0.1 is 10 %.
+        tolerance_down: the share of the size by which less may be asked for without any shrinking.
+        budget: worker-hours that may be used in any ``budget_period``.
+        budget_period: the length of the time that ``budget`` is for.
+        fallback: what to aim at when the load has not been known for long: the "current" size, the "static" one of
+            ``fallback_size``, or the larger of both, "current-if-higher".
+        fallback_size: how many workers, for ``fallback``.
+        fallback_after: how long the load must not have been known before the fallback counts; until then the size is
+            held.
         minimum_cores: the least number of cores, made into workers; the larger of this and ``minimum`` counts.
         maximum_cores: the largest number of cores, made into workers; the smaller of this and ``maximum`` counts.
         minimum_memory: the same in bytes, or as text such as ``"100 GiB"``.
         maximum_memory: the same in bytes.
+        policy: how the size is found. "demand": by the work, and a worker leaves when it has been superfluous for as
+            long as a start takes. "dask": Dask's rule to the letter. "adaptive": by what a worker is good for once it has
+            started, and kept for what it is good for. "count": a thread for each task. "fixed:N": always N workers.
+            "module:Class": a class of your own.
+        value_of_time: for "adaptive": what a second of one waiting task is worth, in worker-seconds; "thrifty" is
+            1, "balanced" 2, "fast" 6.
+        startup_billed: for "adaptive": whether a worker costs something while it starts.
+        startup: how long a start takes, as far as is known before one has been measured.
+        memory_file: where start-up times and durations of tasks are kept from run to run; empty: nowhere.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
         name: what the names of the units begin with. Workers of an earlier run under the same name, which was killed
@@ -214,10 +288,30 @@ class Settings:
     on_exit: OneOfOnExit = "keep"
     log_length: Annotated[Count, FROM_1] = 1000
     strangers: OneOfStrangers = "auto"
+    pending_timeout: Annotated[IdleTimeout, FROM_0] = None
+    schedules: Schedules = ()
+    stabilization_up: Annotated[Seconds, FROM_0, FINITE] = 0.0
+    stabilization_down: Annotated[Seconds, FROM_0, FINITE] = 0.0
+    rate_up: Rates = ()
+    rate_down: Rates = ()
+    rate_choice: OneOfRateChoice = "loosest"
+    max_launching: Annotated[Maximum, FROM_1] = math.inf
+    tolerance_up: Annotated[Share, FROM_0, BELOW_1] = 0.0
+    tolerance_down: Annotated[Share, FROM_0, BELOW_1] = 0.0
+    budget: Annotated[Hours, ABOVE_0] = math.inf
+    budget_period: Annotated[Seconds, ABOVE_0, FINITE] = 86400.0
+    fallback: OneOfFallback = "current"
+    fallback_size: Annotated[Size, FROM_0] = None
+    fallback_after: Annotated[Seconds, FROM_0, FINITE] = 60.0
     minimum_cores: Annotated[Cores, FROM_0] = None
     maximum_cores: Annotated[Cores, FROM_1] = None
     minimum_memory: Annotated[Memory, FROM_0] = None
     maximum_memory: Annotated[Memory, FROM_1] = None
+    policy: PolicyName = "demand"
+    value_of_time: Annotated[ValueOfTime, ABOVE_0, FINITE] = 2.0
+    startup_billed: YesOrNo = True
+    startup: Annotated[OptionalSeconds, ABOVE_0, FINITE] = None
+    memory_file: Text = ""
     worker_key: WorkerKey = None
     driver: Text = ""
     name: UnitName = ""
@@ -351,17 +445,22 @@ class _Draft:
         Raises:
             ConfigurationError: something is wrong, here or in what was added.
         """
-        wrong: list[str] = []
+        wrong: dict[str, BaseException] = {}
         values = {name: given.value for name, given in self.given.items()}
         try:
             settings = _CONVERTER.structure(values, Settings)
         except ClassValidationError as errors:
-            wrong = [note.name for _, note in errors.group_exceptions()[0]]
+            wrong = {note.name: error for error, note in errors.group_exceptions()[0]}
             right = {name: value for name, value in values.items() if name not in wrong}
             settings = _CONVERTER.structure(right, Settings)
-        for name in wrong:
-            self._mistake(self.given[name].path, f"is {_shown(values[name])}", OPTIONS[name])
+        for name, error in wrong.items():
+            path = self.given[name].path
+            if isinstance(error, Misread):
+                self.mistakes += [attrs.evolve(each, path=f"{path}{each.path}") for each in error.mistakes]
+            else:
+                self._mistake(path, f"is {_shown(values[name])}", OPTIONS[name])
         self._check_order(settings, wrong)
+        self._check_fallback(settings, wrong)
         if self.mistakes:
             raise ConfigurationError(self.mistakes)
         return settings
@@ -374,6 +473,12 @@ class _Draft:
             path = self.given[low if low in self.given else high].path
             problem = f"{self._said(low, settings)}, but {self._said(high, settings)}"
             self._mistake(path, problem, f"{low} at most {high}")
+
+    def _check_fallback(self, settings: Settings, wrong: Iterable[str]) -> None:
+        known = settings.fallback == "current" or settings.fallback_size is not None
+        if not known and "fallback_size" not in wrong:
+            problem = f"is {_shown(settings.fallback)}, but fallback_size is not given"
+            self._mistake(self.given["fallback"].path, problem, "fallback_size as well")
 
     def _said(self, name: str, settings: Settings) -> str:
         path = self.given[name].path if name in self.given else f"{name} (by default)"

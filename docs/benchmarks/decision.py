@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from attrs import frozen
+from attrs import evolve, frozen
 from common import alternating, check, progress, table
 from distributed.deploy.adaptive_core import AdaptiveCore
 
 from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.limits import Change, Limits, Memory, Rate, Spending, Window, Wish
 from trio_adaptive.decision.model import (
     Drain,
     Finished,
@@ -26,7 +27,7 @@ from trio_adaptive.decision.model import (
     UnitId,
     WorkerName,
 )
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.state import Floor, Rules, State
 
 SIZES = (10, 1_000, 10_000, 100_000)
 Step = Callable[[], object]
@@ -112,6 +113,66 @@ def recalling(world: World) -> Step:
     return step
 
 
+PERCENT = Rate(10, percent=True, period=60)
+LIMITS = Limits(
+    stabilization_up=300,
+    stabilization_down=300,
+    rate_up=(PERCENT, Rate(4, percent=False, period=15)),
+    rate_down=(PERCENT, Rate(4, percent=False, period=15)),
+    max_launching=100_000,
+    tolerance_up=0.01,
+    tolerance_down=0.01,
+    budget=1e9,
+    budget_period=86400,
+    fallback="static",
+    fallback_size=5,
+)
+
+
+def limited(world: World) -> State:
+    """Every limiter is on and has much to remember: a load that has risen and fallen for minutes, changes all the while."""
+    n = world.n
+    state = evolve(world.state, maximum=10 * n, minimum=1, hold=None)
+    state = evolve(state, floors=tuple(Floor(i, 1e9) for i in range(10)))
+    state = evolve(state, windows=tuple(Window(f"window {i}", i, 5 * n) for i in range(10)))
+    memory = Memory(
+        peaks=tuple(Wish(second - 300, 3 * n - second) for second in range(300)),
+        dips=tuple(Wish(second - 300, second - 300 + n) for second in range(300)),
+        changes=tuple(Change(second - 60, added=0, removed=0) for second in range(60)),
+        spending=Spending(0, n, tuple((piece, 1.0) for piece in range(-60, 1))),
+    )
+    return evolve(state, rules=evolve(state.rules, limits=LIMITS), memory=memory)
+
+
+def steady_limited(world: World) -> Step:
+    """As many wanted as there are, through every limiter."""
+    state = limited(world)
+
+    def step():
+        after, actions, record = decide(state, world.sampled(world.n, world.n))
+        check(not actions and record.decision.final == world.n, "nothing was to be done")
+        check(len(after.memory.dips) > 1 and len(after.memory.spending.pieces) > 1, "a memory")
+
+    return step
+
+
+def growing_limited(world: World) -> Step:
+    """Twice as many wanted, for long: the rates let a tenth of them start."""
+    state = limited(world)
+    wishes = range(max(2 * world.n - 300, 3 * world.n // 2), 2 * world.n)
+    dips = tuple(Wish(wish - 2 * world.n, wish) for wish in wishes)
+    state = evolve(state, memory=evolve(state.memory, dips=dips, peaks=()))
+
+    def step():
+        _, (action,), record = decide(state, world.sampled(2 * world.n, world.n))
+        names = {reason.limiter for reason in record.decision.reasons}
+        check(
+            len(action.units) == max(4, -(-world.n // 10)) and "rate" in names, "a tenth of it, by the rate"
+        )
+
+    return step
+
+
 class Upstream(AdaptiveCore):
     """The rule of distributed's own, on sets that are there already."""
 
@@ -151,6 +212,8 @@ SITUATIONS: dict[str, tuple[Callable[[World], Step], Callable[[int], int] | None
     "shrinking, all leave": (shrinking, lambda _: 0),
     "recalling, all come back": (recalling, None),
     "one of all that leave has left": (outcome, None),
+    "steady, every limiter on": (steady_limited, None),
+    "growing by a tenth, every limiter on": (growing_limited, None),
 }
 
 

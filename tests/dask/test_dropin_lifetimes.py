@@ -12,7 +12,7 @@ import pytest
 from distributed import Client, Worker
 from distributed.deploy import Cluster
 from distributed.utils_test import captured_logger
-from dropin_kit import adapt, in_loop, local_cluster, slow, until
+from dropin_kit import adapt, local_cluster, slow, until
 
 from trio_adaptive.dask import Adaptive
 
@@ -98,8 +98,8 @@ def _ours(tasks):
     return [task for task in tasks if "trio_adaptive" in repr(task.get_coro())]
 
 
-@in_loop
-async def test_closing_under_a_launch_is_no_trouble():
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+def test_closing_under_a_launch_is_no_trouble(again):
     begun = asyncio.Event()
 
     class Late(Worker):
@@ -108,12 +108,17 @@ async def test_closing_under_a_launch_is_no_trouble():
             await asyncio.sleep(0.3)  # for the cluster to be closed meanwhile
             return await super().start_unsafe()
 
-    with captured_logger("distributed.deploy.adaptive", level=logging.WARNING) as log:
+    async def main():
         async with local_cluster(worker_class=Late) as cluster:
             adaptive = adapt(cluster, minimum=1, interval="20ms")
             await begun.wait()
+            if again:  # which waits for the launch of the first one
+                adaptive = adapt(cluster, minimum=1, interval="20ms")
         assert adaptive.state == "stopped"
-        await until(lambda: adaptive.engine.statistics().stage == "stopped")
+        await until(lambda: not _ours(asyncio.all_tasks()))
+
+    with captured_logger("distributed.deploy.adaptive", level=logging.WARNING) as log:
+        asyncio.run(asyncio.wait_for(main(), 30))
     assert not log.getvalue()
 
 

@@ -56,7 +56,7 @@ def seceded(name):
     gates[name].wait(LIMIT)
 
 
-def busy(seconds):
+def busy(seconds, *_):
     time.sleep(seconds)
     return b"x" * 1000
 
@@ -154,13 +154,18 @@ async def test_without_tasks_all_counts_are_nought_and_workers_are_told_of():
     async with a_world(a={"nthreads": 2, "memory_limit": 10**9, "resources": {"GPU": 1}}) as world:
         address = await world.start(7, memory_limit=10**9)
         nothing = dict.fromkeys(
-            ("busy", "processing", "queued", "waiting", "seconds", "stored", "scatters"), 0
+            (
+                *("busy", "processing", "queued", "waiting", "seconds", "stored", "scatters"),
+                *("submissions", "submitted", "finished", "finished_seconds"),
+            ),
+            0,
         )
         assert world.load == {
             "workers": 2,
             "threads": 3,
             "memory_limit": 2 * 10**9,
             "classes": [],
+            "groups": [],
             **nothing,
         }
         rows = world.rows

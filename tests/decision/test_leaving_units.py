@@ -121,7 +121,22 @@ def test_where_nobody_tells_of_idleness_a_running_task_is_work():
     core.step(0.2, [unit("a")], 0)
     assert core.state.refusals
     core.step(0.4, [unit("a", executing=1)], 1)
-    assert not core.state.refusals
+    assert core.step(0.6, [unit("a")], 0) == ()  # the look may have been older than the refusal
+    assert core.step(1.0, [unit("a")], 0) == (Drain(ids("a")),)
+    core.finish(1.0, "drain", ["a"], "refused", "it holds an actor")
+    assert core.state.refusals["a"].count == 1
+
+
+def test_a_unit_that_refuses_for_its_work_is_asked_again_when_it_has_rested():
+    core = Core(maximum=0)
+    busy = unit("a", executing=1, idle=None)
+    asked = []
+    for tick in range(80):
+        t = tick / 10
+        if core.step(t, [busy if t < 5 else evolve(busy, executing=0, idle=t - 5)], 0):
+            asked.append(t)
+            core.finish(t, "drain", ["a"], "refused", "it has work that only it can do")
+    assert asked == [0, 1, 3, 6, 7]  # idle now, it refuses for another reason
 
 
 def test_a_recall_that_comes_too_late_is_no_refusal_to_leave():

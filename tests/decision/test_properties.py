@@ -18,9 +18,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from journal_kit import through_a_journal
+from limiters_kit import percent, rate
 
 from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.lifecycle import LIFE, stage_of
+from trio_adaptive.decision.limits import Limits, Window
 from trio_adaptive.decision.model import (
     SERVING,
     Action,
@@ -39,6 +41,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetSchedule,
     Stop,
     Suggest,
     Suggested,
@@ -147,6 +150,24 @@ class Town:
 PATIENT = Rules(interval=1, wait_count=2, idle_timeout=None, retry_delay=1, retry_delay_max=4)
 STRICT = evolve(PATIENT, startup_timeout=4, breaker_failures=2, retry_jitter=0.5)
 HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0, strangers="ignore")
+LIMITED = evolve(
+    PATIENT,
+    pending_timeout=3,
+    limits=Limits(
+        stabilization_up=0.5,
+        stabilization_down=5,
+        rate_up=(rate(2, 3), percent(50, 10)),
+        rate_down=(rate(2, 5),),
+        max_launching=2,
+        tolerance_down=0.1,
+        budget=1.0,
+        budget_period=400,
+        fallback="static",
+        fallback_size=4,
+        fallback_after=1,
+    ),
+)
+EVERY_RULE = [PATIENT, HASTY, STRICT, LIMITED]
 
 MOVES: list[tuple[float, str, dict[str, Sequence[Any]]]] = []
 """What may happen in a run: how likely it is, the method's name, and the values of its arguments."""
@@ -183,7 +204,7 @@ class AnyRun(RuleBasedStateMachine):
         self.stopped = False
 
     @initialize(
-        rules=st.sampled_from([PATIENT, HASTY, STRICT]),
+        rules=st.sampled_from(EVERY_RULE),
         minimum=st.integers(0, 3),
         more=st.sampled_from(FEW),
         size=st.integers(1, 2),
@@ -227,6 +248,8 @@ class AnyRun(RuleBasedStateMachine):
 
         if launched:
             assert len(town.existing - surprises) + len(launched) <= self.state.most
+            starting = len(self.in_state("planned", "requested")) + len(launched)
+            assert starting <= self.state.rules.limits.max_launching
         if given_back:
             staying = town.serving - given_back
             assert given_back <= town.serving | (town.ever - town.units.keys())
@@ -312,6 +335,17 @@ class AnyRun(RuleBasedStateMachine):
             return
         question = self.questions.pop(pick % len(self.questions))
         self.feed(Suggested(self.now, question.question, None, "no answer in time"))
+
+    @move(0.5)
+    def a_look_has_no_load(self) -> None:
+        if not self.looks:
+            return
+        look = self.looks.pop(0)
+        self._see(look)
+        assert look.units is not None
+        self.seen = look.moment
+        load = Load(0, missing="the queue does not answer")
+        self.feed(Sampled(Sample(look.begun, self.now, "interval", look.units, load, self.town.size)))
 
     @move(0.3)
     def a_look_fails(self) -> None:
@@ -437,6 +471,11 @@ class AnyRun(RuleBasedStateMachine):
     def it_is_paused(self, direction: Any, *, paused: bool) -> None:
         self.feed(SetPause(self.now, direction, paused))
 
+    @move(0.5, low=(None, *FEW), high=(None, *FEW))
+    def a_window_opens_or_closes(self, low: int | None, high: int | None) -> None:
+        windows = (Window("a window", low, high),) if low or high else ()
+        self.feed(SetSchedule(self.now, windows))
+
     @move(0.2, sure=YES_OR_NO)
     def it_is_stopped(self, *, sure: bool) -> None:
         if sure and len(self.events) > 20:  # else most runs are over before they have begun
@@ -469,6 +508,7 @@ class AnyRun(RuleBasedStateMachine):
         self.feed(SetLimits(self.now, 1, 5 * self.town.size))
         self.feed(SetHold(self.now, None))
         self.feed(SetPause(self.now, "both", paused=False))
+        self.feed(SetSchedule(self.now, ()))
         for name in [u.id for u in self.town.units.values() if not u.ours or u.state == "leaving"]:
             self.town.vanish(name)
         while self.looks:
@@ -508,7 +548,7 @@ def by_chance(seed: int) -> AnyRun:
     """One run by the dice: many more of them fit into a second, and some accidents need many."""
     dice = random.Random(seed)
     run = AnyRun()
-    run.begin(dice.choice([PATIENT, HASTY, STRICT]), dice.randrange(4), dice.choice(FEW), dice.choice([1, 2]))
+    run.begin(dice.choice(EVERY_RULE), dice.randrange(4), dice.choice(FEW), dice.choice([1, 2]))
     weights = [weight for weight, _, _ in MOVES]
     for _, name, choices in dice.choices(MOVES, weights, k=dice.choice([10, 20, 40, 80])):
         getattr(run, name)(**{key: dice.choice(values) for key, values in choices.items()})

@@ -8,7 +8,7 @@ import random
 from typing import get_args
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from journal_kit import EVENTS, NOON, a_look, a_run, idle, lines_of, through_a_journal
@@ -25,9 +25,23 @@ from trio_adaptive.decision.model import (
     Unit,
     UnitState,
 )
+from trio_adaptive.decision.policy import Advice
 from trio_adaptive.decision.state import State
+from trio_adaptive.decision.targets.simple import Fixed
 from trio_adaptive.journal.deltas import apply_changes, changes
-from trio_adaptive.journal.lines import CONVERTER, Context, Header, Said, decode, header_line
+from trio_adaptive.journal.lines import (
+    CONVERTER,
+    POLICIES,
+    Context,
+    Entry,
+    ForeignPolicy,
+    Header,
+    Said,
+    decode,
+    entry_line,
+    header_line,
+)
+from trio_adaptive.journal.reading import read_lines, replay
 
 SECONDS = st.floats(0, 1e6)
 UNITS = st.builds(
@@ -139,3 +153,34 @@ def test_a_record_that_does_not_follow_from_its_event_is_the_same_again(kind, er
     odd = evolve(entry.record, kind=kind, error=error, decision=decision, counts=Counts(1), command=None)
     records = [odd if each is entry else each.record for each in entries]
     assert [each.record for each in through_a_journal(first, EVENTS, records)] == records
+
+
+@frozen
+class Own:
+    """A policy of a user's own."""
+
+    def advise(self, view):
+        return self, Advice(3, "always three")
+
+
+def test_a_policy_of_ones_own_is_known_by_its_name_and_passed_over_when_it_is_decided_again():
+    state = State(policy=Own())
+    event = a_look(1, [], 9)
+    _, _, record = decide(state, event)
+    assert record.decision.raw == 3
+    lines = [
+        header_line(Header(NOON, 0.0, state, "begin")),
+        entry_line(Context(), Entry(NOON, event, record)),
+    ]
+    header, entry = read_lines(lines)
+    assert isinstance(header.state.policy, ForeignPolicy)
+    assert header.state.policy.name.endswith(":Own")
+    assert entry.record == record
+    assert list(replay([header, entry])) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES.values())
+def test_every_policy_of_ours_is_the_same_again(policy):
+    state = State(policy=policy(3) if policy is Fixed else policy())
+    header = Header(NOON, 1.0, state, "again")
+    assert decode(Context(), header_line(header)) == header

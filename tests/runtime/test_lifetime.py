@@ -406,3 +406,27 @@ async def test_a_line_that_cannot_be_opened(monkeypatch):
     with pytest.RaisesGroup(ClusterClosed):
         async with adaptive(FakeCluster()):
             pytest.fail("must not be entered")
+
+
+async def test_stopped_while_the_cluster_is_being_opened_it_never_begins(monkeypatch):
+    opening, opened = anyio.Event(), anyio.Event()
+
+    @asynccontextmanager
+    async def slowly(cluster):
+        opening.set()
+        await opened.wait()
+        yield cluster
+
+    monkeypatch.setattr(lifetime, "opened", slowly)
+    cluster = FakeCluster(2)
+    scaler = Adaptive(cluster, minimum=2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(scaler.run)
+        await opening.wait()
+        scaler.stop("never mind")
+        scaler.stop("really")
+        opened.set()
+        await scaler.wait_stopped()
+    assert scaler.statistics().stop_reason == "never mind"
+    assert cluster.calls == []
+    assert_over(scaler, cluster)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, fields, frozen
 
-from trio_adaptive.decision.model import Candidate, Memory, TaskClass, Work, WorkerName
+from trio_adaptive.decision.model import Candidate, Memory, TaskClass, TaskGroup, Work, WorkerName
 
 
 @frozen
@@ -87,11 +87,18 @@ def memory_of(workers: Collection[WorkerInfo]) -> Memory:
 def work_of(answer: Mapping[str, Any]) -> Work:
     """The load, as the probe tells it."""
     classes = tuple(TaskClass(**each) for each in answer["classes"])
-    counts = {name: answer[name] for name in _WORK if name != "classes"}
-    return Work(**counts, classes=classes)
+    groups = tuple(_group_of(each) for each in answer["groups"])
+    counts = {name: answer[name] for name in _WORK if name not in {"classes", "groups"}}
+    return Work(**counts, classes=classes, groups=groups)
 
 
 _WORK = tuple(each.name for each in fields(Work))
+
+
+def _group_of(told: Mapping[str, Any]) -> TaskGroup:
+    # Lists come as tuples or as lists, as the wire has it.
+    lists: dict[str, Any] = {"after": tuple(told["after"]), "elapsed": tuple(told["elapsed"])}
+    return TaskGroup(**(dict(told) | lists))
 
 
 def candidates_of(answer: Iterable[Mapping[str, Any]]) -> Sequence[Candidate]:

@@ -27,7 +27,7 @@ from trio_adaptive.config import OPTIONS, Settings, load_settings
 from trio_adaptive.dask.engine import Engine, Overridden, home
 from trio_adaptive.dask.verdict import Verdicts
 from trio_adaptive.decision.model import Direction
-from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, ClusterClosed, ScalerStoppedError
 from trio_adaptive.runtime.bounds import in_workers
 from trio_adaptive.runtime.history import Statistics
 
@@ -307,14 +307,22 @@ def _begin(me: weakref.ref[Adaptive]) -> None:
 
 
 def _ended(me: weakref.ref[Adaptive], task: asyncio.Task[str]) -> None:
-    reason = "its event loop has ended" if task.cancelled() else ""
-    if not reason and (error := task.exception()) is not None:
-        driven = isinstance(error, AlreadyDriven)
-        logger.error("Adaptive scaling ended by an error: %s", error, exc_info=None if driven else error)
-        reason = "error"
+    reason = "its event loop has ended" if task.cancelled() else _reason(task)
     adaptive = me()
     if adaptive is not None:
-        adaptive.stop(reason or task.result())
+        adaptive.stop(reason)
+
+
+def _reason(task: asyncio.Task[str]) -> str:
+    """Why it has ended; an error is logged, since nobody waits for the task."""
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if isinstance(error, ClusterClosed):  # before it came to adapting
+        return str(error)
+    driven = isinstance(error, AlreadyDriven)
+    logger.error("Adaptive scaling ended by an error: %s", error, exc_info=None if driven else error)
+    return "error"
 
 
 _TASKS: set[asyncio.Task[None]] = set()

@@ -62,6 +62,7 @@ class Engine(Adaptive):
         self._owner = owner
         self._base = base
         self._named: list[WorkerName] = []
+        self._called_off = ""
         self.stepping = False
         self.before: Engine | None = None
         """The engine that had the cluster before; also one that never came to run waits for it."""
@@ -102,11 +103,14 @@ class Engine(Adaptive):
     async def live(self) -> str:
         """Adapt until the end, but not before the engine that had the cluster before has ended; returns why."""
         await self._wait_turn()
+        if self._called_off:
+            return self._called_off
         await self.run()
         return self.statistics().stop_reason
 
     def stop(self, reason: str = "stopped by the program") -> None:
         """End adapting: who is leaving but can still come back stays, and who cannot gets its time to go."""
+        self._called_off = reason
         self._life.recall_drains()
         super().stop(reason)
 

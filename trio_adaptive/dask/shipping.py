@@ -20,7 +20,7 @@ NAME: Final = "trio-adaptive"
 
 MODULES: Final = (
     *("places", "vetoes", "pulls", "fences", "uninvited", "rescue", "leaving"),
-    *("facts", "classes", "load", "talk", "line", "plugin"),
+    *("facts", "classes", "kinds", "load", "talk", "line", "plugin"),
 )
 """The probe's files, each after those that it imports."""
 

@@ -11,32 +11,38 @@ can be recalled and be refused, patience in seconds, and a back-off after failed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import evolve
 
 from trio_adaptive.decision.chosen import chosen_in_words
+from trio_adaptive.decision.consult import advised, consult
 from trio_adaptive.decision.lifecycle import overdue_units
-from trio_adaptive.decision.limiters import limit
+from trio_adaptive.decision.limiters import Facts, Limited, is_due, limit, listen, remember, silence, spend
 from trio_adaptive.decision.model import (
     Action,
     AddRequest,
     Cancel,
+    Command,
     Counts,
     Decision,
     Drain,
     Event,
     Finished,
     Launch,
+    Load,
     Recall,
     Record,
+    RecordKind,
     Sample,
     Sampled,
     SampleFailed,
     SetHold,
     SetLimits,
     SetPause,
+    SetSchedule,
     Stop,
     Suggested,
     UnitId,
@@ -56,7 +62,6 @@ from trio_adaptive.decision.state import (
     take_census,
     units_for,
 )
-from trio_adaptive.decision.targets import wanted_units
 
 DRAINING: Final = LEAVING - {"cancel"}
 
@@ -75,12 +80,13 @@ def decide(state: State, event: Event) -> Step:
 
 def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
-    before = state = observe(state, sample)
+    before = state = _take_in(state, sample)
     late = overdue_units(state)
     state = state.with_flights(late, "cancel", sample.at) if late else state
     census = take_census(state, sample)
-    wanted = wanted_units(sample)
-    final, reasons = limit(state, sample.at, wanted, census.active)
+    wanted = _wanted(state, sample, census)
+    limited = _limit(state, sample, census, wanted, sample.at)
+    state, final = limited.state, limited.final
     cleaning = ended_units(state, sample)
     if cleaning:
         state = state.with_flights(cleaning, "cancel", sample.at)
@@ -92,9 +98,46 @@ def _on_sample(state: State, event: Sampled) -> Step:
         actions += more
         state, more = _send_away(state, sample)
         actions += more
+    state = remember(state, sample.at, actions)
     chosen = chosen_in_words(before, sample, actions, sample.at)
-    decision = Decision(sample.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
-    return state, actions, Record(sample.at, "sample", counts(state, sample), decision)
+    note = "; ".join(filter(None, (_unknown(state, sample), note)))
+    decision = Decision(
+        sample.at,
+        wanted,
+        final,
+        census.active,
+        limited.reasons,
+        actions,
+        note,
+        chosen,
+        advised(state, sample),
+    )
+    kind: RecordKind = "sample failed" if sample.load.missing else "sample"
+    record = Record(sample.at, kind, counts(state, sample), decision, error=sample.load.missing)
+    return state, actions, record
+
+
+def _take_in(state: State, sample: Sample) -> State:
+    missing = sample.load.missing
+    state = listen(observe(state, sample), sample.at, known=not missing)
+    state = state if missing else consult(state, sample)
+    return spend(evolve(state, last_error=missing) if missing else state, sample)
+
+
+def _wanted(state: State, sample: Sample, census: Census) -> int:
+    return census.active if sample.load.missing else units_for(state.advice.target, sample.unit_size)
+
+
+def _unknown(state: State, sample: Sample) -> str:
+    quiet = silence(state, sample.at)
+    return "" if quiet is None else f"the load has not been known for {quiet:.0f} s"
+
+
+def _limit(state: State, sample: Sample, census: Census, wanted: int, at: float) -> Limited:
+    # Looked up only where it counts: there may be a hundred thousand that are leaving.
+    counts_starts = math.isfinite(state.rules.limits.max_launching)
+    recallable = len(_recallable(state, sample)) if counts_starts else 0
+    return limit(state, Facts(at, census.active, census.launching, recallable), wanted)
 
 
 def _send_away(state: State, sample: Sample) -> tuple[State, tuple[Action, ...]]:
@@ -166,20 +209,40 @@ def _on_suggestion(state: State, event: Suggested) -> Step:
         return state, (), Record(event.at, "suggestion", counts(state, sample), error=event.error)
     # Anew, since looks and commands may have come between the question and its answer.
     census = take_census(state, sample)
-    wanted = wanted_units(sample)
-    final, reasons = limit(state, event.at, wanted, census.active)
-    before = state
+    wanted = _wanted(state, sample, census)
+    limited = _limit(state, sample, census, wanted, event.at)
+    before, final = limited.state, limited.final
     excess = Excess(sample, census, final, event.at, ticks=question.ticks)
-    state, actions, note = take_suggestion(state, excess, event.workers)
+    state, actions, note = take_suggestion(before, excess, event.workers)
+    state = remember(state, event.at, actions)
     chosen = chosen_in_words(before, sample, actions, event.at)
-    decision = Decision(event.at, wanted, final, census.active, reasons, actions, note, chosen, sample.load)
+    decision = Decision(
+        event.at, wanted, final, census.active, limited.reasons, actions, note, chosen, advised(state, sample)
+    )
     return state, actions, Record(event.at, "suggestion", counts(state, sample), decision)
 
 
 def _on_sample_failed(state: State, event: SampleFailed) -> Step:
     # Hold: what cannot be seen is not shrunk, and patience with it starts anew.
-    state = forget(evolve(state, last_error=event.error))
-    return state, (), Record(event.at, "sample failed", error=event.error)
+    state = listen(forget(evolve(state, last_error=event.error)), event.at, known=False)
+    if state.sample is None or state.stopping or not is_due(state, event.at):
+        return state, (), Record(event.at, "sample failed", error=event.error)
+    # What was launched since the last look that was answered counts as well, so that growing is safe.
+    sample = evolve(state.sample, at=event.at, load=Load(0, missing=event.error))
+    census = take_census(state, sample)
+    limited = _limit(state, sample, census, census.active, event.at)
+    final = max(limited.final, census.active)
+    state, actions, note = _grow(limited.state, sample, census, final)
+    state = remember(state, event.at, actions)
+    note = "; ".join(filter(None, (_unknown(state, sample), note)))
+    decision = Decision(
+        event.at, census.active, final, census.active, limited.reasons, actions, note, load=sample.load
+    )
+    return (
+        state,
+        actions,
+        Record(event.at, "sample failed", counts(state, sample), decision, error=event.error),
+    )
 
 
 def _on_finished(state: State, event: Finished) -> Step:
@@ -188,12 +251,12 @@ def _on_finished(state: State, event: Finished) -> Step:
     return state, (), Record(outcome.at, "outcome", counts(state, state.sample), outcome=outcome)
 
 
-def _on_command(state: State, event: SetLimits | SetHold | AddRequest | SetPause | Stop) -> Step:
+def _on_command(state: State, event: Command) -> Step:
     state = obey(state, event)
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: SetLimits | SetHold | AddRequest | SetPause | Stop) -> State:
+def obey(state: State, command: Command) -> State:
     """The state after a command of the user; it shows in the next sample's decision."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -213,6 +276,8 @@ def obey(state: State, command: SetLimits | SetHold | AddRequest | SetPause | St
                 paused_growing=state.paused_growing if direction == "shrinking" else paused,
                 paused_shrinking=state.paused_shrinking if direction == "growing" else paused,
             )
+        case SetSchedule(windows=windows):
+            return evolve(state, windows=windows)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 
@@ -242,5 +307,6 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     SetHold: _on_command,
     AddRequest: _on_command,
     SetPause: _on_command,
+    SetSchedule: _on_command,
     Stop: _on_command,
 }

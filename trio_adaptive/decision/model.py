@@ -14,6 +14,8 @@ from typing import Literal, NewType, TypeAlias
 
 from attrs import field, frozen
 
+from trio_adaptive.decision.limits import Window
+
 UnitId = NewType("UnitId", str)
 """Names what can be started and stopped as one: a process, a batch job of several workers, a pod."""
 
@@ -107,6 +109,36 @@ class TaskClass:
 
 
 @frozen
+class TaskGroup:
+    """Tasks of one kind, Dask's prefix, of which some are not done.
+
+    Attributes:
+        name: the prefix.
+        ready: how many wait for a worker.
+        running: how many workers have, executing or next in line.
+        coming: how many wait for other tasks.
+        after: the kinds that those wait for, other than their own.
+        measured: how many executions have been measured.
+        mean: their mean duration in seconds; 0 where there are none.
+        average: the scheduler's own estimate in seconds, a moving average; negative where it has none.
+        longest: how long the longest execution has taken, ended or not, in seconds.
+        elapsed: for how long each of those executing has been at it, in seconds, the longest first; may leave out
+            the shortest.
+    """
+
+    name: str
+    ready: int = 0
+    running: int = 0
+    coming: int = 0
+    after: tuple[str, ...] = ()
+    measured: int = 0
+    mean: float = 0.0
+    average: float = -1.0
+    longest: float = 0.0
+    elapsed: tuple[float, ...] = ()
+
+
+@frozen
 class Work:
     """All that is ready to run, and the workers that there are for it.
 
@@ -122,6 +154,11 @@ class Work:
         memory_limit: bytes that they may use; 0 where there is no limit.
         scatters: calls that wait for a worker to put data on.
         classes: of the tasks that ask for more than a free thread; they are counted above as well.
+        groups: the same tasks by kind, and those that wait for other tasks; empty where nobody says.
+        submissions: how often tasks have been submitted so far.
+        submitted: how many tasks that were.
+        finished: how many executions have been measured so far.
+        finished_seconds: how long they took, all together.
     """
 
     workers: int = 0
@@ -135,6 +172,11 @@ class Work:
     memory_limit: int = 0
     scatters: int = 0
     classes: tuple[TaskClass, ...] = ()
+    groups: tuple[TaskGroup, ...] = ()
+    submissions: int = 0
+    submitted: int = 0
+    finished: int = 0
+    finished_seconds: float = 0.0
 
 
 @frozen
@@ -169,6 +211,9 @@ class Load:
         memory: what the workers have of it; None where nobody says.
         blocked: ready tasks that neither a present nor a new worker can run, and what they need, in words.
         degraded: why less is known, and less safe, than could be; empty where nothing is missing.
+        work: what the target was made of; None where somebody else made it. A policy then takes it as it is.
+        offers: what a new worker has of each resource; None where nobody knows.
+        missing: why the load is not known, while the cluster is; then nothing else in here means anything.
     """
 
     target: int
@@ -177,6 +222,9 @@ class Load:
     memory: Memory | None = None
     blocked: tuple[str, ...] = ()
     degraded: str = ""
+    work: Work | None = field(default=None, repr=False)
+    offers: Mapping[str, float] | None = field(default=None, repr=False)
+    missing: str = ""
 
 
 @frozen
@@ -398,6 +446,14 @@ class SetPause:
 
 
 @frozen
+class SetSchedule:
+    """These windows of the calendar are open from now on, and no others."""
+
+    at: float
+    windows: tuple[Window, ...]
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -405,7 +461,7 @@ class Stop:
     reason: str
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
 
 
@@ -459,6 +515,9 @@ class Counts:
     busy: int = 0
 
 
+RecordKind: TypeAlias = Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+
+
 @frozen
 class Record:
     """One line of history: what was seen or said, and what was decided.
@@ -468,7 +527,7 @@ class Record:
     """
 
     at: float
-    kind: Literal["sample", "sample failed", "suggestion", "outcome", "command"]
+    kind: RecordKind
     counts: Counts = field(factory=Counts)
     decision: Decision | None = None
     outcome: Outcome | None = None

@@ -41,14 +41,18 @@ def nominate(
     in_a_row = [n for n in (first, *again.values()) if n.count >= rules.wait_count]
     # Ticks are only as exact as the timer that makes them: a hair's breadth is not worth waiting a tick more.
     patience = state.patience - rules.interval / 10
-    long_enough = [n for n in in_a_row if now - n.since >= patience]
+    alike = rules.pending_timeout is None
+    pending = state.pending_patience - rules.interval / 10
     # By identity: a few values stand for all units, and hashing them would take longer than all the rest.
-    often, due = {id(n) for n in in_a_row}, {id(n) for n in long_enough}
+    often = {id(n) for n in in_a_row}
+    due = {id(n) for n in in_a_row if now - n.since >= patience}
+    due_pending = {id(n) for n in in_a_row if now - n.since >= pending}
     going: list[UnitId] = []
     staying: dict[UnitId, Nomination] = {}
     for position, (unit, nomination) in enumerate(counted.items()):
         which = id(nomination)
-        if which in due or (which in often and (position < forced or _idle(units[unit]) >= patience)):
+        long_enough = due if alike or units[unit].state == "registered" else due_pending
+        if which in long_enough or (which in often and (position < forced or _idle(units[unit]) >= patience)):
             going.append(unit)
         else:
             staying[unit] = nomination

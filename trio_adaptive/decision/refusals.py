@@ -23,21 +23,33 @@ def refused(state: State, outcome: Outcome) -> State:
         pause = min(FIRST_PAUSE * 2.0 ** min(count - 1, 60), LONGEST_PAUSE)
         unit = None if state.sample is None else state.sample.by_id.get(unit_id)
         idle = unit is not None and unit.idle is not None
+        busy = unit is not None and unit.executing > 0
         why = (outcome.detail.splitlines() or ["it refused to leave"])[0]
-        refusals[unit_id] = Refusal(count, outcome.at + pause, why, idle)
+        refusals[unit_id] = Refusal(count, outcome.at, outcome.at + pause, why, idle, busy)
     return evolve(state, refusals=refusals)
 
 
 def forgive(state: State, sample: Sample) -> State:
-    """Forget the refusals of units that work again, or have gone."""
+    """Forget the refusals of units that work again, that have come to rest, or have gone."""
     if not state.refusals:
         return state
     units = sample.by_id
-    kept = {u: r for u, r in state.refusals.items() if u in units and not _works(units[u], r)}
-    return evolve(state, refusals=kept)
+    kept = {
+        unit_id: _shortened(refusal) if _has_changed(units[unit_id], refusal) else refusal
+        for unit_id, refusal in state.refusals.items()
+        if unit_id in units
+    }
+    return evolve(state, refusals={u: r for u, r in kept.items() if r.count or r.until > sample.at})
 
 
-def _works(unit: Unit, refusal: Refusal) -> bool:
+def _shortened(refusal: Refusal) -> Refusal:
+    # Not to nothing: what a look tells of a unit may be older than its refusal, and it would be asked at each look.
+    return evolve(refusal, count=0, until=min(refusal.until, refusal.at + FIRST_PAUSE))
+
+
+def _has_changed(unit: Unit, refusal: Refusal) -> bool:
+    if refusal.busy:  # not at every pause between two tasks
+        return unit.idle is not None and unit.idle >= FIRST_PAUSE
     return unit.executing > 0 or (refusal.idle and unit.idle is None)
 
 

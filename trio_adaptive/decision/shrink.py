@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from trio_adaptive.decision.model import Action, Cancel, Drain, Sample, Suggest, UnitId, WorkerName
 from trio_adaptive.decision.patience import forget, nominate
 from trio_adaptive.decision.refusals import candidates, resting_workers, who_stays
-from trio_adaptive.decision.state import Census, Question, State, free_units, untouched
+from trio_adaptive.decision.state import Census, Question, State, free_units, units_for, untouched
 from trio_adaptive.decision.victims import newest_first, whole_units
 
 Step: TypeAlias = tuple[State, tuple[Action, ...], str]
@@ -43,7 +43,10 @@ class Excess:
         """The pending units to take back, and how many registered ones are to leave beside them."""
         # Who may turn out not to come is no reason for another one to go.
         number = max(0, self.census.active - self.census.doubtful - self.final)
-        pending = newest_first(free_units(state, self.sample, "requested"))[:number]
+        # Where the policy calls no start off, only a limiter does.
+        wanted = units_for(state.advice.target, self.sample.unit_size)
+        most = number if state.advice.cancels else max(0, wanted - self.final)
+        pending = newest_first(free_units(state, self.sample, "requested"))[: min(number, most)]
         return [unit.id for unit in pending], number - len(pending)
 
 

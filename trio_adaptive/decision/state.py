@@ -13,7 +13,10 @@ from typing import Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from trio_adaptive.decision.limits import Limits, Memory, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
+from trio_adaptive.decision.policy import Advice, Policy
+from trio_adaptive.decision.targets.simple import Demand
 
 Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
 """adopt: treated like one's own; retire: they leave at once; ignore: only counted; auto: adopted, unless the service
@@ -27,14 +30,16 @@ class Rules:
     Attributes:
         interval: time between two ticks.
         wait_count: how many ticks in a row a unit must be named before it goes.
-        idle_timeout: how long a unit must have been named before it goes; None: at least ``wait_count`` intervals
-            and the usual start-up time, since fetching it again would take that long.
+        idle_timeout: how long a unit must have been named before it goes; None: as the policy says, or at least
+            ``wait_count`` intervals and the usual start-up time, since fetching it again would take that long.
         retry_delay: pause after a failed launch, doubled with each further one.
         retry_delay_max: the longest such pause.
         retry_jitter: the share of such a pause that may be left out, so that many programs do not come back at once.
         breaker_failures: after so many failures in a row launches are tried one by one.
         startup_timeout: how long a unit may take to register; None: as long as is learned to be sensible.
         strangers: what becomes of workers that nobody planned, see `Strangers`.
+        pending_timeout: the same as ``idle_timeout`` for a unit that has not registered; None: as long as for others.
+        limits: what the limiters go by.
     """
 
     interval: float = 1.0
@@ -46,6 +51,8 @@ class Rules:
     breaker_failures: int = 5
     startup_timeout: float | None = None
     strangers: Strangers = "auto"
+    pending_timeout: float | None = None
+    limits: Limits = field(factory=Limits)
 
 
 LATEST = 16
@@ -116,15 +123,19 @@ class Refusal:
 
     Attributes:
         count: how often in a row.
+        at: when it has refused for the last time.
         until: when it may be asked again.
         why: in the cluster's words.
         idle: whether the cluster tells for how long it has been idle, and it was.
+        busy: whether it was executing tasks.
     """
 
     count: int
+    at: float
     until: float
     why: str
     idle: bool = False
+    busy: bool = False
 
 
 @frozen
@@ -136,6 +147,8 @@ class State:
     """
 
     rules: Rules = field(factory=Rules)
+    policy: Policy = field(factory=Demand)
+    advice: Advice = field(default=Advice(0, ""))
     minimum: int = 0
     maximum: float = math.inf
     prefix: str = "unit"
@@ -144,6 +157,8 @@ class State:
     paused_shrinking: bool = False
     hold: Hold | None = None
     floors: tuple[Floor, ...] = ()
+    windows: tuple[Window, ...] = ()
+    memory: Memory = field(factory=Memory)
     flights: Mapping[UnitId, Flight] = field(factory=dict)
     nominations: Mapping[UnitId, Nomination] = field(factory=dict)
     refusals: Mapping[UnitId, Refusal] = field(factory=dict)
@@ -189,7 +204,15 @@ class State:
         """How long a unit must have been a candidate for leaving before it goes, in seconds."""
         if self.rules.idle_timeout is not None:
             return self.rules.idle_timeout
+        if self.advice.patience is not None:
+            return self.advice.patience
         return max(self.rules.wait_count * self.rules.interval, self.startup or 0.0)
+
+    @property
+    def pending_patience(self) -> float:
+        """The same for a unit that has not registered, and may lose its place in a queue."""
+        timeout = self.rules.pending_timeout
+        return self.patience if timeout is None else timeout
 
     def without_flights(self, gone: set[UnitId]) -> State:
         """The state after these flights have landed."""
@@ -222,11 +245,13 @@ class Census:
         existing: how many units exist or may exist, those that leave included: what ``maximum`` bounds.
         active: how many serve or are coming to.
         doubtful: how many of these may not come: launched and not yet seen, or recalled and not yet back.
+        launching: how many have been asked for and have not registered, those that are taken back included.
     """
 
     existing: int
     active: int
     doubtful: int
+    launching: int
 
 
 def take_census(state: State, sample: Sample) -> Census:
@@ -242,7 +267,8 @@ def take_census(state: State, sample: Sample) -> Census:
         elif unit.state in SERVING:
             active -= flight.kind in LEAVING
             recalled += flight.kind == "recall"
-    return Census(existing + unseen, active + unseen, recalled + unseen)
+    pending = by_state.get("planned", 0) + by_state.get("requested", 0)
+    return Census(existing + unseen, active + unseen, recalled + unseen, pending + unseen)
 
 
 def free_units(state: State, sample: Sample, unit_state: UnitState) -> list[Unit]:

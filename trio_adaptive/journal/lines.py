@@ -38,7 +38,10 @@ from trio_adaptive.decision.model import (
     SampleFailed,
     Suggested,
 )
+from trio_adaptive.decision.policy import Advice, Policy, View
 from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.targets.adaptive import Adaptive
+from trio_adaptive.decision.targets.simple import Count, Dask, Demand, Fixed
 from trio_adaptive.journal.deltas import NOWHERE, apply_changes, changes
 
 FORMAT: Final = 1
@@ -108,10 +111,25 @@ Said: TypeAlias = SampleFailed | Suggested | Finished | Command
 """Every event but a look."""
 
 
+POLICIES: Final = {policy.__name__: policy for policy in (Adaptive, Count, Dask, Demand, Fixed)}
+
+
+@frozen
+class ForeignPolicy:
+    """Stands for a policy of a user's own, of which a journal knows the name only: it cannot decide again."""
+
+    name: str
+
+    def advise(self, view: View) -> tuple[Policy, Advice]:
+        raise LookupError(f"{self.name} is not part of this program, and told nothing at {view.at}")
+
+
 def _converter() -> Converter:
     converter = make_converter(omit_if_default=True, detailed_validation=False)
     for union in (Action, Command, Said):
         configure_tagged_union(union, converter, tag_name="do", tag_generator=lambda cls: cls.__name__)
+    converter.register_unstructure_hook(Policy, lambda policy: _policy_line(converter, policy))
+    converter.register_structure_hook(Policy, lambda line, _: _policy(converter, line))
     # JSON has no infinity, and few readers take Python's word for it.
     converter.register_unstructure_hook(
         float, lambda number: number if math.isfinite(number) else str(number)
@@ -119,6 +137,18 @@ def _converter() -> Converter:
     # Whole, so that a later version with other defaults reads what held then.
     converter.register_unstructure_hook(Rules, make_dict_unstructure_fn(Rules, converter))
     return converter
+
+
+def _policy_line(converter: Converter, policy: Policy) -> dict[str, Any]:
+    kind = type(policy)
+    if POLICIES.get(kind.__name__) is not kind:
+        return {"kind": f"{kind.__module__}:{kind.__qualname__}"}
+    return {"kind": kind.__name__, **converter.unstructure(policy, kind)}
+
+
+def _policy(converter: Converter, line: Mapping[str, Any]) -> Policy:
+    kind = POLICIES.get(line["kind"])
+    return ForeignPolicy(line["kind"]) if kind is None else cast("Policy", converter.structure(line, kind))
 
 
 CONVERTER: Final = _converter()

@@ -15,7 +15,7 @@ from attrs import frozen
 from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.state import State
 from trio_adaptive.journal.files import parts
-from trio_adaptive.journal.lines import UNREADABLE, Context, End, Entry, Header, Line, decode
+from trio_adaptive.journal.lines import UNREADABLE, Context, End, Entry, ForeignPolicy, Header, Line, decode
 
 
 @frozen
@@ -104,13 +104,13 @@ class Difference:
 def replay(lines: Iterable[Read]) -> Iterator[Difference]:
     """Decide again on every event, and tell where it comes out otherwise: with this version, from what was seen then.
 
-    A record does not come out the same where the decision has changed since, or the journal was tampered with.
+    What a policy of a user's own has decided is passed over. A record does not come out the same where the decision has changed since, or the journal was tampered with.
     """
     state: State | None = None
     for line in lines:
         match line:
             case Header():
-                state = line.state
+                state = None if isinstance(line.state.policy, ForeignPolicy) else line.state
             case Damage() | End():
                 state = None
             case Entry() if state is not None:

@@ -18,6 +18,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetSchedule,
     Stop,
 )
 
@@ -31,9 +32,10 @@ def in_words(record: Record) -> str:
         return _outcome(record.outcome)
     if record.command is not None:
         return command_in_words(record.command)
-    if record.decision is not None:
-        return _decision(record.decision)
-    return f"no answer, so nothing is changed: {record.error}" if record.kind == "sample failed" else ""
+    words = "" if record.decision is None else _decision(record.decision)
+    if not words and record.kind == "sample failed":
+        return f"no answer, so nothing is changed: {record.error}"
+    return words
 
 
 def _decision(decision: Decision) -> str:
@@ -41,7 +43,8 @@ def _decision(decision: Decision) -> str:
     if not deeds:
         return ""
     chain = "".join(f", {reason.why}" for reason in decision.reasons)
-    aim = f"{decision.active} -> {decision.final} (the load asks for {decision.raw}{chain})"
+    asked = "the load is not known" if decision.load.missing else f"the load asks for {decision.raw}"
+    aim = f"{decision.active} -> {decision.final} ({asked}{chain})"
     few = decision.chosen if len(decision.chosen) <= FEW else ()
     more = "; ".join(filter(None, (*few, decision.note, *decision.load.blocked)))
     return f"{aim}: {', '.join(deeds)}{'; ' if more else ''}{more}"
@@ -75,14 +78,14 @@ def command_in_words(command: Command) -> str:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]
             return ", ".join(f"{name} is now {n:g}" for name, n in bounds if n is not None)
-        case SetHold(n=None):
-            return "no longer held"
         case SetHold(n=n):
-            return f"held at {n}"
+            return "no longer held" if n is None else f"held at {n}"
         case AddRequest(n=n):
             return f"requested at least {n}"
         case SetPause(direction=direction, paused=paused):
             what = "growing and shrinking" if direction == "both" else direction
             return f"{what} {'paused' if paused else 'resumed'}"
+        case SetSchedule(windows=windows):
+            return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

@@ -87,7 +87,7 @@ class Adaptive:
         await self._life.stopped.wait()
 
     def pause(self, direction: Direction = "both") -> None:
-        """Stop growing, shrinking or both, until `resume`."""
+        """Stop growing, shrinking or both, until `resume`; meanwhile no hold, request or bound moves the size either."""
         self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True))
 
     def resume(self, direction: Direction = "both") -> None:
@@ -95,7 +95,7 @@ class Adaptive:
         self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False))
 
     def hold(self, n: int | None, *, for_: Any = math.inf) -> None:
-        """Hold the size at ``n`` workers, whatever the load, within the limits; None lets go.
+        """Hold the size at ``n`` workers, whatever the load or a request, within the limits; None lets go.
 
         Args:
             n: how many workers; rounded up to whole units.

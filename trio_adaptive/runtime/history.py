@@ -11,6 +11,7 @@ import anyio
 from attrs import define, field, frozen
 
 from trio_adaptive.decision.lifecycle import startup_limit
+from trio_adaptive.decision.limiters import BudgetStatistics, budget_statistics
 from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
 from trio_adaptive.decision.retries import Breaker, breaker
 from trio_adaptive.decision.state import Floor, Hold, State
@@ -36,6 +37,8 @@ class Statistics:
         maximum: the bound above, in workers; infinite when there is none.
         hold: the size that a user holds, and until when, on the event loop's clock.
         floor: the highest floor that has been requested and has not expired.
+        windows: the windows of the schedules that are open now, in words.
+        budget: how the budget stands; None where there is none.
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
         last_error: the latest thing that went wrong, in the cluster's own words.
@@ -63,6 +66,8 @@ class Statistics:
     maximum: float
     hold: Hold | None
     floor: Floor | None
+    windows: tuple[str, ...]
+    budget: BudgetStatistics | None
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
     last_error: str
@@ -138,7 +143,7 @@ class History:
         self.samples_failed += record.kind == "sample failed"
         if record.decision is not None:
             self.log += [(time.time(), entry) for entry in _entries(record.decision, sample, self.own_name)]
-            if record.kind == "sample":
+            if record.kind != "suggestion":
                 self.latest = record
         for follower in self._followers:
             follower.put(record)
@@ -213,6 +218,8 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         maximum=state.maximum,
         hold=state.hold,
         floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
+        windows=tuple(window.words for window in state.windows),
+        budget=budget_statistics(state),
         paused=tuple(paused),
         failures=state.failures,
         last_error=state.last_error,

@@ -22,6 +22,9 @@ async def leave(scaler: Scaler, actions: Actions, port: Cluster, settings: Setti
     """
     scaler.step(Stop(anyio.current_time(), reason))
     actions.drop_questions()
+    if actions.idle and settings.on_exit == "keep":
+        scaler.take_waiting()
+        return
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scaler.run)  # outcomes still become records
         try:

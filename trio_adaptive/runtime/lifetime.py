@@ -11,27 +11,32 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve
+from attrs import evolve, fields_dict
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster, Queued
+from trio_adaptive.clusters.base import Cluster, Queued, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits
+from trio_adaptive.decision.limits import Limits
+from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
+from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
+from trio_adaptive.runtime.policies import policy_of
+from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
 
@@ -74,7 +79,8 @@ class Lifetime:
         self._load = load
         self._suggest = suggest
         self._tell = tell
-        self._state = _first_state(settings)
+        self._recall = Recall(settings)
+        self._state = _first_state(settings, self._recall)
         self._scaler: Scaler | None = None
         self._actions: Actions | None = None
         self._port: Cluster | None = None
@@ -83,6 +89,7 @@ class Lifetime:
         self._reason = "cancelled"
         self._failure: GivenUp | None = None
         self._hopeless = Hopeless(settings)
+        self._called_off = ""
 
     @property
     def state(self) -> State:
@@ -125,6 +132,8 @@ class Lifetime:
         """Ask for the end; returns at once, and may be repeated."""
         if self._stops is not None:
             self._stops.send_nowait(reason)
+        elif self.stage == "running":  # the cluster is still being opened
+            self._called_off = self._called_off or reason
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
@@ -141,7 +150,11 @@ class Lifetime:
         self.stage = "running"
         try:
             async with opened(self._cluster) as self._port, leased(self._port, self._settings):
-                await self._adapt(self._port, ready)
+                if self._called_off:
+                    self.preset(Stop(anyio.current_time(), self._called_off))
+                    ready()
+                else:
+                    await self._adapt(self._port, ready)
             if self._failure is not None:
                 raise self._failure
         finally:
@@ -164,15 +177,19 @@ class Lifetime:
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
-                collector = Collector(port, self._load, self._settings, wakes, events, reasons)
+                calm = partial(_is_calm, port, scaler)
+                collector = Collector(port, self._load, self._settings, wakes, events, reasons, calm)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
+                calendar = self._make_calendar(events.send_nowait)
+                calendar.tell()  # ahead of the first look
                 if self.journal is not None:
                     outer.start_soon(self.journal.run)
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
                         adapting.start_soon(scaler.run)
+                        adapting.start_soon(calendar.run)
                         adapting.start_soon(self._watch, port, wake)
                         adapting.start_soon(self._watch_shutdown, stops, adapting)
                         self.ready.set()
@@ -185,6 +202,7 @@ class Lifetime:
                         finally:
                             if self.journal is not None:
                                 self.journal.close(self._reason)
+                    self._recall.save(scaler.state.startups)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
     async def step(self) -> None:
@@ -202,6 +220,7 @@ class Lifetime:
                 actions = Actions(self._port, self._suggest, self._settings, events, tasks)
                 scaler = self._make_scaler(inbox, actions, lambda: None)
                 try:
+                    self._make_calendar(scaler.step).tell()
                     await one_step(self._port, self._load, scaler, actions)
                 finally:
                     self._state = scaler.state
@@ -211,6 +230,9 @@ class Lifetime:
         self, inbox: MemoryObjectReceiveStream[Event], actions: Actions, wake: Callable[[], None]
     ) -> Scaler:
         return Scaler(self._state, inbox, actions, wake, self._publish, self._see, self._tell)
+
+    def _make_calendar(self, send: Callable[[SetSchedule], None]) -> Calendar:
+        return Calendar(self._settings.schedules, send, self._state.windows)
 
     def _publish(self, event: Event, before: State, record: Record) -> None:
         self.history.publish(record, self.sample)
@@ -241,6 +263,7 @@ class Lifetime:
     def _see(self, sample: Sample) -> None:
         self.sample = sample
         self.ledger.add(sample)
+        self._recall.see(sample)
 
 
 def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager[Journal | None]:
@@ -251,7 +274,7 @@ def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager
     return open_journal(settings, run, tell)
 
 
-def _first_state(settings: Settings) -> State:
+def _first_state(settings: Settings, recall: Recall) -> State:
     rules = Rules(
         interval=settings.interval,
         wait_count=settings.wait_count,
@@ -262,10 +285,17 @@ def _first_state(settings: Settings) -> State:
         breaker_failures=settings.breaker_failures,
         startup_timeout=settings.startup_timeout,
         strangers=settings.strangers,
+        pending_timeout=settings.pending_timeout,
+        limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
     )
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
-    return State(rules, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+    policy = policy_of(settings, recall.memory)
+    return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+
+
+def _is_calm(port: Cluster, scaler: Scaler) -> bool:
+    return scaler.is_settled and isinstance(port, Telling) and port.tells_all
 
 
 def _patient(state: State, port: Cluster) -> State:

@@ -48,6 +48,7 @@ class Scaler:
         publish: takes each event, the state before it, and the record of it; must not block.
         seen: takes each sample; must not block.
         tell: takes what goes wrong, in words; must not block.
+        is_settled: whether the latest decision found the size as it should be.
     """
 
     state: State
@@ -57,6 +58,7 @@ class Scaler:
     publish: Callable[[Event, State, Record], None]
     seen: Callable[[Sample], None]
     tell: Tell = log
+    is_settled: bool = False
 
     async def run(self) -> None:
         """Deal with events for ever."""
@@ -75,11 +77,15 @@ class Scaler:
         self.state, actions, record = decide(self.state, event)
         for action in actions:
             self.actions.start(action)
+        if record.decision is not None:
+            self.is_settled = record.decision.final == record.decision.active
         if self.state.failures > before.failures:
             self.tell(self._trouble, _launch_failed(self.state, record))
         match event:
             case Sampled():
                 self.seen(event.sample)
+                if missing := event.sample.load.missing:
+                    self.tell(logging.WARNING, f"No load, so the size is held: {missing}")
                 self._tell_of_blocked(
                     event.sample.load, None if before.sample is None else before.sample.load
                 )

@@ -56,6 +56,11 @@ def status_text(scaler: Adaptive) -> Text:
     )
     if now.wanted is not None and now.wanted != now.target:
         text.append(f", load asks for {now.wanted * size}")
+        if now.reasons:
+            text.append(f" ({'; '.join(now.reasons)})")
+    if now.budget is not None:
+        text.append(f" │ {now.budget.used:.3g} of {now.budget.hours:g} worker-hours")
+        text.append(f", burning at {now.budget.burn_rate:.2g}")
     text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
     for words in now.blocked:
         text.append(f" │ {words}", style="yellow")

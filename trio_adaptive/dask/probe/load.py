@@ -16,6 +16,7 @@ from distributed.core import Status
 
 from .classes import Classes, has_class
 from .facts import ROW, SAMPLED, duration, row, shared_bytes, under_way
+from .kinds import kinds, measured
 from .vetoes import bound, needed
 
 LATER = 0.02
@@ -45,6 +46,7 @@ class LoadFacts:
         self._earlier: list[Any] = []
         """Calls of ``scatter`` that began before we did."""
         self._scatter: Any = None
+        self._submissions = self._submitted = 0
         self.classes = Classes(scheduler)
 
     def open(self) -> None:
@@ -87,6 +89,11 @@ class LoadFacts:
         else:  # nobody says any more which worker had it
             self._some_ran_out = True
             self._look_later()
+
+    def submitted(self, tasks: int) -> None:
+        """So many tasks have been submitted at once."""
+        self._submissions += 1
+        self._submitted += tasks
 
     def waits(self, key: Any, finish: str) -> None:
         """A task has become unrunnable, or is it no longer."""
@@ -157,6 +164,7 @@ class LoadFacts:
         The rows are lists in the order of ``columns``. Takes as long with a million tasks as with none.
         """
         scheduler, workers = self._scheduler, self._all()
+        finished, finished_seconds = measured(scheduler)
         answer: dict[str, Any] = {
             "workers": len(workers),
             "busy": sum([1 for ws in workers if ws.processing]),
@@ -169,6 +177,11 @@ class LoadFacts:
             "memory_limit": sum([ws.memory_limit for ws in workers]),
             "scatters": 0 if scheduler.running else self._waiting_scatters(),
             "classes": self.classes.listed(),
+            "groups": kinds(scheduler),
+            "submissions": self._submissions,
+            "submitted": self._submitted,
+            "finished": finished,
+            "finished_seconds": finished_seconds,
         }
         if rows:
             now = monotonic()

@@ -124,8 +124,9 @@ class Probe(SchedulerPlugin):  # type: ignore[misc]  # distributed is not typed
         if topic == "stealing" and isinstance(msg, tuple) and msg[0] == "confirm":
             self.load.stolen(msg[1])
 
-    def update_graph(self, *_: Any, **__: Any) -> None:
+    def update_graph(self, *_: Any, tasks: Any = (), **__: Any) -> None:
         """There is new work."""
+        self.load.submitted(len(tasks))
         self.lines.wake("work")
 
     def add_worker(self, scheduler: Any, worker: str) -> None:

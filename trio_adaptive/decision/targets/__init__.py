@@ -1,12 +1,10 @@
-"""From the load to a wanted size.
+"""From the load to a wanted size, in workers; a unit of several is bought whole.
 
-`load_of` asks for workers by all that is known of the work. Where only the scheduler's own answer is known,
-`wanted_workers` corrects it. Both count workers; a unit of several is bought whole.
+`load_of` says how many the work asks for by Dask's rule, repaired. The policies (`trio_adaptive.decision.policy`) make
+a target of that, or of the work itself.
 """
 
-from __future__ import annotations
-
-from trio_adaptive.decision.targets.stock import wanted_units, wanted_workers
+from trio_adaptive.decision.targets.stock import wanted_workers
 from trio_adaptive.decision.targets.work import load_of
 
-__all__ = ["load_of", "wanted_units", "wanted_workers"]
+__all__ = ["load_of", "wanted_workers"]

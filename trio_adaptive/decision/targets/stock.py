@@ -1,20 +1,14 @@
-"""From a load to a wanted number of units, and the correction of the scheduler's own ``adaptive_target``."""
+"""The correction of the scheduler's own ``adaptive_target``, where nothing but that is known."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-from trio_adaptive.decision.model import Load, Sample
-from trio_adaptive.decision.state import units_for
+from trio_adaptive.decision.model import Load
 
 MEMORY_SHARE: Final = 0.6
 """The scheduler's own, see `distributed.Scheduler.adaptive_target`."""
-
-
-def wanted_units(sample: Sample) -> int:
-    """Units that hold the workers asked for."""
-    return max(0, units_for(wanted_workers(sample.load), sample.unit_size))
 
 
 def wanted_workers(load: Load) -> int:

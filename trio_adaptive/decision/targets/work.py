@@ -51,7 +51,19 @@ def load_of(work: Work, target_duration: float, offers: Offers | None) -> Load:
         *_by_presence(work, share),
     )
     target, why = max(demands, key=itemgetter(0))  # the first of equals
-    return Load(target, why if target else "there is nothing to do", work.processing, blocked=share.blocked)
+    why = why if target else "there is nothing to do"
+    return Load(target, why, work.processing, blocked=share.blocked, work=work, offers=offers)
+
+
+def beside(work: Work, share: Share, target_duration: float) -> Demand:
+    """How many workers are needed for other reasons than the amount of work that any of them could do."""
+    demands = (
+        (0, ""),
+        *(_by_resource(each, share, target_duration) for each in share.scarce),
+        _by_memory(work),
+        *_by_presence(work, share),
+    )
+    return max(demands, key=itemgetter(0))
 
 
 def _by_work(work: Work, share: Share, target_duration: float) -> Demand:

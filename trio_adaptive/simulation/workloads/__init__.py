@@ -1,0 +1,1 @@
+"""Workloads: what they are, and where they come from."""
