@@ -44,7 +44,9 @@ def test_launches_that_go_on_failing_end_it_with_code_4(service, script, config,
 
 
 def test_a_scheduler_that_stands_still_ends_it_with_code_5(service, config):
-    theirs = service("up", *PLAIN, "--maximum", "1")
+    theirs = service(
+        "up", *PLAIN, "--cold", "--maximum", "1"
+    )  # so that the scheduler is all that it has started
     address = theirs.address()
     theirs.process.send_signal(signal.SIGSTOP)  # it adapts no longer, and its scheduler has another driver
     (scheduler,) = theirs.descendants()
