@@ -90,7 +90,7 @@ def one_run(name: str, workload: Workload, delay: float) -> tuple[float, float]:
             await asyncio.sleep(delay)
             return await super().start_unsafe()
 
-    options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": None, "worker_class": Slow}
+    options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": ":0", "worker_class": Slow}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         cluster.adapt(maximum=MAXIMUM, **CONTESTANTS[name])
         paid = Paid(cluster)
