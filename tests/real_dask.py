@@ -12,8 +12,11 @@ from functools import partial
 import anyio
 import anyio.to_thread
 import distributed
+import sniffio
+from attrs import evolve
 
 from trio_adaptive.clusters.process import child_process
+from trio_adaptive.clusters.template import WorkerTemplate
 
 WITHOUT_US = """
 import sys
@@ -27,6 +30,13 @@ FORBIDDEN = {"DASK_DISTRIBUTED__SCHEDULER__BLOCKED_HANDLERS": "['register_schedu
 """The environment of a scheduler that takes no plugins."""
 
 LIMIT = 30.0  # seconds, for a machine with much else to do; what waits takes a fraction of it
+
+
+def either_way(template=None):
+    """A template by which each test sees both kinds of start: on Trio its workers are forked, where they can be."""
+    template = template or WorkerTemplate()
+    can_fork = sys.platform == "linux" and template.command[:2] == (sys.executable, "-m")
+    return evolve(template, warm=can_fork and sniffio.current_async_library() == "trio")
 
 
 async def until(condition):

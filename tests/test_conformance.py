@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import sys
 
 import anyio
 import distributed
@@ -17,6 +18,7 @@ from trio_adaptive.clusters.base import Terms
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.plain import PlainCluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
+from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.decision.model import Load, UnitId
 from trio_adaptive.errors import ClusterError, ConfigurationError
 from trio_adaptive.testing import ConformanceError, FakeCluster, check_cluster
@@ -26,6 +28,8 @@ nothing_left = pytest.mark.usefixtures("nothing_left")
 virtual_clock = pytest.mark.parametrize("anyio_backend", ["virtual asyncio", "virtual trio"], indirect=True)
 only_trio = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 only_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has what a fork server needs")
 
 LIMIT = 60.0  # seconds, for one kind of cluster on a machine with much else to do
 
@@ -204,10 +208,12 @@ def real_cluster(test):
 
 
 @real_cluster
-async def test_worker_processes():
+@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=linux)], ids=["cold", "warm"])
+async def test_worker_processes(warm):
+    template = WorkerTemplate(warm=warm)
     with anyio.fail_after(LIMIT):
         async with embedded_scheduler(dashboard_address=None) as scheduler:
-            await check_cluster(lambda: command_cluster(scheduler.address), timeout=LIMIT)
+            await check_cluster(lambda: command_cluster(scheduler.address, template), timeout=LIMIT)
 
 
 QUICK = {"n_workers": 0, "dashboard_address": ":0", "threads_per_worker": 1}

@@ -14,6 +14,8 @@ import pytest
 from leftovers import children, descriptors
 
 from trio_adaptive.clusters import process as module
+from trio_adaptive.clusters import spawn
+from trio_adaptive.clusters.forkserver import fork_server
 from trio_adaptive.clusters.process import child_process, describe_exit, run_process
 from trio_adaptive.errors import ClusterError
 
@@ -26,20 +28,31 @@ GRACEFUL = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 600; done"
 
 
-@pytest.fixture(params=["pidfd", "thread"])
-def exit_watch(request, monkeypatch):
-    """Both ways to learn of an exit."""
-    if request.param == "thread":
-        monkeypatch.setattr(module, "_open_pidfd", lambda _pid: None)
-    elif not hasattr(os, "pidfd_open"):
-        pytest.skip("no pidfd here")
-
-
 @contextlib.asynccontextmanager
-async def child(command, **options):
+async def started(command, **options):
+    """A process that is started in the usual way."""
     with anyio.fail_after(LIMIT):
         async with child_process(command, **options) as process:
             yield process
+
+
+@contextlib.asynccontextmanager
+async def forked(command, **options):
+    """A process that is forked, and then becomes the command."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with anyio.fail_after(LIMIT):
+        async with fork_server("becomes", env=env) as server, server.worker(command, **options) as process:
+            yield process
+
+
+@pytest.fixture(params=["pidfd", "thread", "forked"])
+def child(request, monkeypatch):
+    """Both ways to start a process, and of the one that is everywhere both ways to learn of an exit."""
+    if request.param == "thread":
+        monkeypatch.setattr(spawn, "open_pidfd", lambda _pid: None)
+    elif not hasattr(os, "pidfd_open"):
+        pytest.skip("no pidfd here")
+    return forked if request.param == "forked" else started
 
 
 def sh(script: str) -> list[str]:
@@ -81,7 +94,7 @@ def nothing_left():
     assert (children(), descriptors()) == before
 
 
-async def test_exit_code_and_output(exit_watch):
+async def test_exit_code_and_output(child):
     with nothing_left():
         async with child(sh("echo out; echo err >&2; exit 3")) as process:
             assert process.returncode is None
@@ -97,7 +110,7 @@ def test_describe_exit():
     assert describe_exit(-40) == "killed by signal 40"
 
 
-async def test_only_the_end_of_the_output_is_kept_and_the_log_has_it_all(tmp_path):
+async def test_only_the_end_of_the_output_is_kept_and_the_log_has_it_all(child, tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"before\n")
     script = "import sys; sys.stdout.buffer.write(b'x' * 300_000 + b'\\xff end')"
@@ -107,7 +120,7 @@ async def test_only_the_end_of_the_output_is_kept_and_the_log_has_it_all(tmp_pat
     assert log.read_bytes() == b"before\n" + b"x" * 300_000 + b"\xff end"
 
 
-async def test_what_is_in_the_pipe_when_it_ends_is_not_lost(monkeypatch):
+async def test_what_is_in_the_pipe_when_it_ends_is_not_lost(child, monkeypatch):
     async def slow(_process):
         await anyio.sleep_forever()
 
@@ -118,7 +131,7 @@ async def test_what_is_in_the_pipe_when_it_ends_is_not_lost(monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-async def test_a_full_disk_ends_the_log_and_nothing_else():
+async def test_a_full_disk_ends_the_log_and_nothing_else(child):
     script = "trap 'echo two; exit 4' USR1; echo ready; while :; do sleep 0.01; done"
     async with child(sh(script), log=Path("/dev/full")) as process:
         await said(process)
@@ -136,37 +149,37 @@ async def test_a_full_disk_ends_the_log_and_nothing_else():
     ],
 )
 async def test_a_command_that_cannot_be_executed_says_so(command, code, why):
-    async with child(command) as process:
+    async with started(command) as process:
         assert await process.wait() == code
     assert process.output.startswith(f"trio_adaptive: cannot start {command[0]!r}: {why}")
 
 
 async def test_a_start_that_fails_raises_as_itself(tmp_path):
     with nothing_left(), pytest.raises(FileNotFoundError):
-        async with child(["true"], cwd=tmp_path / "missing", log=tmp_path / "log"):
+        async with started(["true"], cwd=tmp_path / "missing", log=tmp_path / "log"):
             pytest.fail("must not start")
 
 
 async def test_the_command_finds_what_it_would_have_found_without_a_launcher(tmp_path):
-    async with child(["env"], env={"A": "1", "LC_ALL": "", "PATH": os.environ["PATH"]}) as process:
+    async with started(["env"], env={"A": "1", "LC_ALL": "", "PATH": os.environ["PATH"]}) as process:
         await process.wait()
     assert "A=1\n" in process.output
     assert "LC_CTYPE" not in process.output  # Python adds it in a C locale
-    async with child(sh("kill -PIPE $$"), cwd=tmp_path) as process:
+    async with started(sh("kill -PIPE $$"), cwd=tmp_path) as process:
         assert await process.wait() == -signal.SIGPIPE  # Python ignores it
-    async with child(sh("pwd; cat"), cwd=tmp_path) as process:
+    async with started(sh("pwd; cat"), cwd=tmp_path) as process:
         assert await process.wait() == 0  # its stdin is empty
     assert process.output == f"{tmp_path}\n"
 
 
 async def test_without_capture_it_shares_our_streams(capfd):
-    async with child(sh("echo hello; echo there >&2"), capture=False, new_group=False) as process:
+    async with started(sh("echo hello; echo there >&2"), capture=False, new_group=False) as process:
         assert await process.wait() == 0
         assert process.output == ""
     assert capfd.readouterr() == ("hello\n", "there\n")
 
 
-async def test_many_wait_and_some_of_them_are_cancelled(exit_watch):
+async def test_many_wait_and_some_of_them_are_cancelled(child):
     codes = []
 
     async def wait(process):
@@ -183,21 +196,21 @@ async def test_many_wait_and_some_of_them_are_cancelled(exit_watch):
     assert await process.terminate(0) == -signal.SIGINT
 
 
-async def test_terminate_is_graceful_at_first(exit_watch):
+async def test_terminate_is_graceful_at_first(child):
     with nothing_left():
         async with child(sh(GRACEFUL)) as process:
             await said(process)
             assert await process.terminate(LIMIT) == 7
 
 
-async def test_terminate_kills_what_ignores_it(exit_watch):
+async def test_terminate_kills_what_ignores_it(child):
     with nothing_left():
         async with child(sh(STUBBORN)) as process:
             await said(process)
             assert await process.terminate(0.05) == -signal.SIGKILL
 
 
-async def test_terminate_kills_at_once_when_cancelled():
+async def test_terminate_kills_at_once_when_cancelled(child):
     async with child(sh(STUBBORN)) as process:
         await said(process)
         with anyio.move_on_after(0.05) as scope:
@@ -206,7 +219,7 @@ async def test_terminate_kills_at_once_when_cancelled():
         assert process.returncode == -signal.SIGKILL
 
 
-async def test_the_group_goes_with_the_process(exit_watch):
+async def test_the_group_goes_with_the_process(child):
     async with child(sh("sleep 600 & echo $!; wait")) as process:
         await said(process, "\n")
         grandchild = number(process)
@@ -216,7 +229,7 @@ async def test_the_group_goes_with_the_process(exit_watch):
         await until(lambda: not exists(grandchild))
 
 
-async def test_terminate_reaches_a_grandchild():
+async def test_terminate_reaches_a_grandchild(child):
     stubborn = (
         "import os, signal as s; s.signal(s.SIGTERM, s.SIG_IGN); print(os.getpid(), flush=True); s.pause()"
     )
@@ -226,7 +239,7 @@ async def test_terminate_reaches_a_grandchild():
         await until(lambda: not exists(number(process)))
 
 
-async def test_a_descendant_that_keeps_the_pipe_does_not_keep_us(exit_watch):
+async def test_a_descendant_that_keeps_the_pipe_does_not_keep_us(child):
     script = "import subprocess as s; p = s.Popen(['sleep', '600'], start_new_session=True); print('pid', p.pid, flush=True)"
     with nothing_left():
         async with child(python(script)) as process:
@@ -234,7 +247,7 @@ async def test_a_descendant_that_keeps_the_pipe_does_not_keep_us(exit_watch):
         os.kill(number(process), signal.SIGKILL)
 
 
-async def test_a_process_may_close_its_output_and_stay():
+async def test_a_process_may_close_its_output_and_stay(child):
     with nothing_left():
         async with child(sh("echo ready; exec sleep 600 >&- 2>&-")) as process:
             await said(process)
@@ -249,7 +262,7 @@ async def test_a_process_may_close_its_output_and_stay():
     [(GRACEFUL, LIMIT, 7), (STUBBORN, 0.05, -signal.SIGKILL)],
     ids=["graceful", "killed"],
 )
-async def test_leaving_by_cancellation_leaves_nothing(exit_watch, script, grace, code):
+async def test_leaving_by_cancellation_leaves_nothing(child, script, grace, code):
     with nothing_left():
         with anyio.CancelScope() as scope:
             async with child(sh(script), grace=grace) as process:
@@ -261,7 +274,7 @@ async def test_leaving_by_cancellation_leaves_nothing(exit_watch, script, grace,
 
 
 @pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.01, 0.02, 0.04])
-async def test_cancelled_at_any_moment_leaves_nothing(exit_watch, delay):
+async def test_cancelled_at_any_moment_leaves_nothing(child, delay):
     with nothing_left(), anyio.move_on_after(delay):
         async with child(sh(STAY)) as process:
             await process.wait()
@@ -274,24 +287,24 @@ async def test_no_checkpoint_between_the_start_and_the_body(monkeypatch):
         scope.cancel()
         return start(*args, **options)
 
-    start = module.Popen
-    monkeypatch.setattr(module, "Popen", popen)
+    start = spawn.Popen
+    monkeypatch.setattr(spawn, "Popen", popen)
     known = []
     with scope:
-        async with child(sh(STAY)) as process:
+        async with started(sh(STAY)) as process:
             known.append(process)
             await anyio.sleep_forever()
     assert [process.returncode for process in known] == [-signal.SIGTERM]
 
 
-async def test_an_error_of_the_body_leaves_as_itself():
+async def test_an_error_of_the_body_leaves_as_itself(child):
     with pytest.raises(LookupError, match="mine") as caught:
         async with child(sh(STAY)):
             raise LookupError("mine")
     assert caught.value.__cause__ is None
 
 
-async def test_an_error_of_the_body_survives_a_cancellation(monkeypatch):
+async def test_an_error_of_the_body_survives_a_cancellation(child, monkeypatch):
     async def lingering(process, scope):
         await watch(process, scope)
         with anyio.CancelScope(shield=True):
@@ -315,13 +328,13 @@ async def test_a_process_that_survives_sigkill_is_given_up(monkeypatch):
     monkeypatch.setattr(module.ChildProcess, "_signal", lambda *_: None)
     error = LookupError("mine")
     with pytest.raises(ClusterError, match=r"still there 0\.02 s after SIGKILL") as caught:
-        async with child(sh(STAY), grace=0) as process:
+        async with started(sh(STAY), grace=0) as process:
             raise error
     assert caught.value.__cause__ is error
     with pytest.raises(ClusterError, match="given up"):
         await process.wait()
-    process._popen.kill()
-    process._popen.wait()
+    process._spawned._popen.kill()
+    process._spawned._popen.wait()
 
 
 async def test_processes_as_tasks():
@@ -343,14 +356,15 @@ async def test_processes_as_tasks():
 
 
 async def test_more_processes_than_the_thread_limiter_admits(monkeypatch):
-    monkeypatch.setattr(module, "_open_pidfd", lambda _pid: None)
+    monkeypatch.setattr(spawn, "open_pidfd", lambda _pid: None)
     monkeypatch.setattr(anyio.to_thread.current_default_thread_limiter(), "total_tokens", 1)
-    async with child(sh(STAY)), child(sh("exit 1")) as one, child(sh("exit 2")) as two:
+    async with started(sh(STAY)), started(sh("exit 1")) as one, started(sh("exit 2")) as two:
         assert [await one.wait(), await two.wait()] == [1, 2]
 
 
 PARENT = """
 import sys, anyio
+from trio_adaptive.clusters.forkserver import fork_server
 from trio_adaptive.clusters.process import child_process
 async def main():
     async with child_process(["sh", "-c", "echo ready; exec sleep 600"]) as process:
@@ -364,7 +378,7 @@ anyio.run(main, backend=sys.argv[1])
 
 @linux
 async def test_the_child_dies_with_its_parent(anyio_backend):
-    async with child(python(PARENT, anyio_backend)) as parent:
+    async with started(python(PARENT, anyio_backend)) as parent:
         await said(parent, "\n")
         orphan = os.pidfd_open(number(parent))
         try:
@@ -382,9 +396,9 @@ async def test_the_end_of_a_thread_is_not_the_death_of_the_parent(monkeypatch):
         starters.append(threading.current_thread())
         return start(*args, **options)
 
-    start = module.Popen
-    monkeypatch.setattr(module, "Popen", popen)
-    async with child(sh("echo ready; exec sleep 600")) as process:
+    start = spawn.Popen
+    monkeypatch.setattr(spawn, "Popen", popen)
+    async with started(sh("echo ready; exec sleep 600")) as process:
         await said(process)
         thread = threading.Thread(target=lambda: None)
         thread.start()
@@ -396,8 +410,8 @@ async def test_the_end_of_a_thread_is_not_the_death_of_the_parent(monkeypatch):
 
 @linux
 async def test_a_launcher_whose_parent_is_gone_starts_nothing():
-    async with child(
-        [sys.executable, "-I", "-S", module._LAUNCHER, "1", str(int(signal.SIGKILL)), "", "echo", "started"]
+    async with started(
+        [sys.executable, "-I", "-S", spawn._LAUNCHER, "1", str(int(signal.SIGKILL)), "", "echo", "started"]
     ) as process:
         assert await process.wait() == 1
     assert process.output == "trio_adaptive: the parent, process 1, is gone; not started\n"

@@ -58,6 +58,11 @@ class TestSums:
         assert sum_of(report, "leaving ") == ["15.0", "10", "%"]
         assert sum_of(report, "starting ") == ["20.0", "13", "%"]
 
+    def test_compare_with_workers_that_cost_only_what_they_do(self):
+        assert sum_of(render_report(BURSTS), "Ideal") == ["70.0", "paid", "is", "2.21", "times", "that"]
+        idle = render_report(run(Point(0, idle=1), ended=3))
+        assert sum_of(idle, "Ideal") == ["0.0", "nothing", "was", "done"]
+
     def test_compare_with_a_fixed_cluster_of_the_peak_size(self):
         report = render_report(BURSTS)
 
@@ -76,7 +81,7 @@ class TestSums:
     def test_amounts_end_in_one_column(self):
         lines = render_report(BURSTS).splitlines()
         first = next(number for number, line in enumerate(lines) if line.startswith("Paid"))
-        amounts = lines[first : first + 7]
+        amounts = lines[first : first + 8]
 
         assert len({line.index(".") for line in amounts}) == 1
 

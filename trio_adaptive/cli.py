@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import trio
 
-from trio_adaptive.clusters.template import PLACEHOLDERS, WorkerTemplate, worker_command
 from trio_adaptive.config import Settings, load_settings
 from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
 from trio_adaptive.service.signals import fatal_interrupts
+from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 from trio_adaptive.simulation.command import add_simulate, run_simulate
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ exit codes:
 SCALER_OPTIONS: dict[str, str] = {
     "minimum": "never fewer workers than this (default 0)",
     "maximum": "never more workers than this (default: the processors of this machine)",
-    "interval": "time between two looks when nothing happens, such as 1s (default) or 500ms",
+    "interval": "time between two looks when nothing happens, such as 500ms (default 100ms where workers are forked for"
+    " a scheduler of our own, 1s elsewhere)",
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
@@ -57,12 +57,17 @@ OWN_CLUSTER_OPTIONS = (
     "nthreads",
     "worker-command",
     "worker-logs",
+    "cold",
+    "preload",
     "dashboard-address",
     "no-dashboard",
 )
 """What is said of a cluster of this project's own. Their defaults are none, to tell what has been given."""
 
 ANY_PORT = "127.0.0.1:0"
+
+WARM_INTERVAL = 0.1
+"""The default interval, in seconds, where workers are forked and the scheduler is ours: what is back at once may go soon."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,20 +147,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         scheduler=getattr(options, "scheduler", None),
         port=getattr(options, "port", None) or 0,
         dashboard_address=None if options.no_dashboard else options.dashboard_address or ANY_PORT,
-        worker=_template(options),
+        worker=template(options),
     )
-
-
-def _template(options: argparse.Namespace) -> WorkerTemplate:
-    if options.worker_command is not None:
-        command = tuple(shlex.split(options.worker_command))
-    else:
-        # Where the scheduler is ours it listens on loopback only, and so do its workers.
-        host = None if getattr(options, "scheduler", None) else "127.0.0.1"
-        command = worker_command(nthreads=options.nthreads or 1, host=host)
-    if options.worker_logs is not None:
-        options.worker_logs.mkdir(parents=True, exist_ok=True)
-    return WorkerTemplate(command, log_dir=options.worker_logs)
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
@@ -168,6 +161,9 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = load_settings(_chosen(options), file=options.config)
+    ours = getattr(options, "scheduler", None) is None
+    if ours and is_warm(options) and options.interval is None and settings.interval == Settings().interval:
+        settings = attrs.evolve(settings, interval=max(WARM_INTERVAL, settings.min_interval))
     if settings.maximum == float("inf"):  # nobody wants as many workers as there are tasks on one machine
         return attrs.evolve(settings, maximum=max(os.cpu_count() or 1, settings.minimum))
     return settings
@@ -266,21 +262,9 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
     scaling.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file; its table [adaptive] has all options"
     )
-    _add_worker_options(command)
+    add_worker_options(command)
     _add_display_options(command)
     return command
-
-
-def _add_worker_options(command: argparse.ArgumentParser) -> None:
-    workers = command.add_argument_group("workers")
-    workers.add_argument("--nthreads", type=_threads, help="threads of a worker (default 1)")
-    places = " and ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    workers.add_argument(
-        "--worker-command", metavar="TEMPLATE", help=f"command that starts one worker, with {places} in it"
-    )
-    workers.add_argument(
-        "--worker-logs", type=Path, metavar="FOLDER", help="write the output of each worker into a file there"
-    )
 
 
 def _add_display_options(command: argparse.ArgumentParser) -> None:
@@ -309,14 +293,4 @@ def _number_or_text(text: str) -> float | str:
 
 
 def _port(text: str) -> int:
-    return _whole_number(text, 0, 65535)
-
-
-def _threads(text: str) -> int:
-    return _whole_number(text, 1, 1024)
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
-    return int(text)
+    return whole_number(text, 0, 65535)

@@ -18,10 +18,12 @@ import idle
 import probe_load
 import reaction
 import shrinking
+import starts
 from common import facts
 
 BENCHMARKS = {
     "reaction": reaction.measure,
+    "starts": starts.measure,
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,

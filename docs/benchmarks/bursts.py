@@ -12,7 +12,8 @@ from common import WorkerMeter, alternating, check, contestant, progress, role, 
 from contestants import MAXIMUM, NAP
 
 SIZES = (1, 40)
-OURS, UPSTREAM, BY_HAND = "trio-adaptive run", "LocalCluster.adapt()", "started by hand"
+OURS, COLD, UPSTREAM = "trio-adaptive run", "trio-adaptive run --cold", "LocalCluster.adapt()"
+BY_HAND = "started by hand"
 
 
 def command(name: str, tasks: int) -> tuple[str, ...]:
@@ -21,7 +22,8 @@ def command(name: str, tasks: int) -> tuple[str, ...]:
     if name == BY_HAND:
         return role("burst-by-hand", tasks)
     options = ("--maximum", str(MAXIMUM), "--no-dashboard", "--quiet")
-    return trio_adaptive("run", *options, "--", *role("burst-script", tasks))
+    more = ("--cold",) if name == COLD else ()
+    return trio_adaptive("run", *more, *options, "--", *role("burst-script", tasks))
 
 
 def one_burst(name: str, tasks: int, delay: float) -> dict[str, float]:
@@ -62,7 +64,7 @@ def limit(arrivals: Sequence[float], tasks: int) -> float:
 def measure(*, quick: bool) -> str:
     """Run it; returns the results as Markdown."""
     rounds = 2 if quick else 5
-    names = (OURS, UPSTREAM, BY_HAND)
+    names = (OURS, COLD, UPSTREAM, BY_HAND)
     found: dict[tuple[int, str], list[dict[str, float]]] = {(n, name): [] for n in SIZES for name in names}
     dice = random.Random(0)
     for round_ in range(rounds):

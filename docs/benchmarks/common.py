@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 MARK = "TRIO_ADAPTIVE_BENCHMARK"
 """Environment variable by which all processes of one contestant are known, however they were started."""
 
+FORK_SERVER = "_fork_server.py"
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 TIMEOUT = 120.0
 GRACE = 15.0
@@ -127,12 +128,15 @@ def is_marked(process: psutil.Process, mark: str) -> bool:
 
 
 @contextmanager
-def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[Contestant]:
+def contestant(
+    *command: str, stop: signal.Signals | None = None, grace: float = GRACE
+) -> Generator[Contestant]:
     """Start a program; at the end of the block it is told to end, and nothing of it is left.
 
     Args:
         command: what to run.
         stop: the signal that tells it to end; by default its stdin is closed.
+        grace: seconds that it may take for that.
     """
     mark = uuid.uuid4().hex
     with tempfile.TemporaryFile("w+") as log:
@@ -147,7 +151,7 @@ def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[C
         one = Contestant(process, mark, log)
         try:
             yield one
-            _end(process, stop)
+            _end(process, stop, grace)
             check(process.returncode == 0, f"exit code {process.returncode}:\n{one.errors()}")
         finally:
             # The fork of a fork may come between two looks, so that one look is not enough.
@@ -163,13 +167,13 @@ def contestant(*command: str, stop: signal.Signals | None = None) -> Generator[C
                         pipe.close()
 
 
-def _end(process: subprocess.Popen[str], stop: signal.Signals | None) -> None:
+def _end(process: subprocess.Popen[str], stop: signal.Signals | None, grace: float) -> None:
     if stop is not None:
         process.send_signal(stop)
     elif process.stdin is not None:
         process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE)
+        process.wait(grace)
 
 
 def role(name: str, *arguments: object, program: str = "contestants.py") -> tuple[str, ...]:
@@ -248,6 +252,9 @@ def _runs(process: psutil.Process) -> bool:
 def is_worker(process: psutil.Process) -> bool:
     """Whether it is a worker process: one of ours, or one of a nanny of LocalCluster's."""
     line = " ".join(process.cmdline())
+    if FORK_SERVER in line:  # a forked worker looks like the server, whose parent is something else
+        parent = process.parent()
+        return parent is not None and FORK_SERVER in " ".join(parent.cmdline())
     # What starts a script with a script's name in its arguments is no worker.
     return ("distributed.cli.dask_worker" in line or "spawn_main" in line) and "trio_adaptive.cli" not in line
 

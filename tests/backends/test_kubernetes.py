@@ -14,6 +14,7 @@ from real_dask import Counting, a_client, until  # noqa: E402 - where the world 
 
 from trio_adaptive import adaptive  # noqa: E402
 from trio_adaptive.clusters import opened  # noqa: E402
+from trio_adaptive.clusters.base import Terms  # noqa: E402
 from trio_adaptive.decision.model import UnitId  # noqa: E402
 from trio_adaptive.errors import ClusterClosed, ClusterError, ConfigurationError  # noqa: E402
 from trio_adaptive.testing import check_cluster  # noqa: E402
@@ -61,7 +62,7 @@ async def test_a_drained_worker_goes_and_the_operator_chooses_nobody(cluster, po
     victim = units[0]
     cluster.api_server.writes.clear()
     with anyio.fail_after(LIMIT):
-        await port.drain(victim.id, lambda: None)
+        await port.drain(victim.id, Terms())
     group = "faked-default"
     assert cluster.api_server.writes == [("DELETE", victim.workers[0]), ("PATCH", group)]
     left = await in_state(port, "registered", 2)
@@ -81,7 +82,7 @@ async def test_drains_and_launches_at_the_same_time(cluster, port):
     with anyio.fail_after(LIMIT):
         async with anyio.create_task_group() as tasks:
             for unit in names(4)[:3]:
-                tasks.start_soon(port.drain, unit, lambda: None)
+                tasks.start_soon(port.drain, unit, Terms())
             tasks.start_soon(port.launch, more)
     units = await in_state(port, "registered", 3)
     assert {unit.id for unit in units} == {names(4)[3], *more}
@@ -161,7 +162,7 @@ async def test_a_drain_that_is_cancelled_too_late_is_carried_through(cluster, po
     await in_state(port, "registered", 2)
     with anyio.fail_after(LIMIT):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(port.drain, names(2)[0], tasks.cancel_scope.cancel)
+            tasks.start_soon(port.drain, names(2)[0], Terms(on_stopping=tasks.cancel_scope.cancel))
         while len(units := await port.look(refresh=True)) > 1:
             await anyio.sleep(0.02)
     assert [(unit.id, unit.state) for unit in units] == [(names(2)[1], "registered")]

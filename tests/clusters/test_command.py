@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -16,10 +17,23 @@ from trio_adaptive.errors import ClusterError, ConfigurationError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has what a fork server needs")
 LIMIT = 60.0  # seconds, for a machine with much else to do
 
-IDLE = (sys.executable, "-c", "import time; time.sleep(3600)")
+NEVER = "import time; time.sleep(3600)"
 """A worker that never registers."""
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=linux)], ids=["cold", "warm"])
+def warm(request, monkeypatch):
+    """Whether the workers are forked."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    return request.param
+
+
+def of_code(code, warm):
+    """Workers that execute this."""
+    return WorkerTemplate((sys.executable, "-m", "executes", code), warm=warm)
 
 
 async def until_gone(cluster):
@@ -32,9 +46,9 @@ async def until_it_is(cluster, state):
     """The only unit, once it is in this state."""
     with anyio.fail_after(LIMIT):
         while True:
-            (unit,) = await cluster.look(refresh=True)
-            if unit.state == state:
-                return unit
+            for unit in await cluster.look(refresh=True):
+                if unit.state == state:
+                    return unit
             await anyio.sleep(0.01)
 
 
@@ -46,10 +60,10 @@ async def cancelled_after(steps, call):
         tasks.cancel_scope.cancel()
 
 
-async def test_a_unit_goes_also_when_nobody_waits_for_its_end():
+async def test_a_unit_goes_also_when_nobody_waits_for_its_end(warm):
     async with (
         embedded_scheduler(dashboard_address=None) as scheduler,
-        command_cluster(scheduler.address, WorkerTemplate(IDLE)) as cluster,
+        command_cluster(scheduler.address, of_code(NEVER, warm)) as cluster,
     ):
         for steps in range(0, 60, 3):
             unit = UnitId(f"unit-{steps}")
@@ -61,8 +75,8 @@ async def test_a_unit_goes_also_when_nobody_waits_for_its_end():
         assert cluster.pids == {}
 
 
-async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_is_cancelled():
-    template = WorkerTemplate((sys.executable, "-c", "raise SystemExit('out of licences')"))
+async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_is_cancelled(warm):
+    template = of_code("raise SystemExit('out of licences')", warm)
     async with (
         embedded_scheduler(dashboard_address=None) as scheduler,
         command_cluster(scheduler.address, template) as cluster,
@@ -75,8 +89,24 @@ async def test_a_unit_that_ends_by_itself_is_kept_with_its_last_words_until_it_i
         assert await cluster.look(refresh=False) == ()
 
 
-async def test_a_registered_unit_is_not_cancelled():
-    template = WorkerTemplate(worker_command(host="127.0.0.1"))
+@linux
+async def test_a_unit_that_waits_for_imports_can_be_taken_back(tmp_path, monkeypatch):
+    (tmp_path / "endless.py").write_text("import time; time.sleep(3600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with (
+        embedded_scheduler(dashboard_address=None) as scheduler,
+        command_cluster(scheduler.address, WorkerTemplate(warm=True, preload=("endless",))) as cluster,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(cluster.launch, [UnitId("a")])
+        await until_it_is(cluster, "requested")
+        with anyio.fail_after(LIMIT):
+            await cluster.cancel([UnitId("a")])
+        assert await cluster.look(refresh=False) == ()
+
+
+async def test_a_registered_unit_is_not_cancelled(warm):
+    template = WorkerTemplate(worker_command(host="127.0.0.1"), warm=warm)
     async with (
         embedded_scheduler(dashboard_address=None) as scheduler,
         command_cluster(scheduler.address, template) as cluster,

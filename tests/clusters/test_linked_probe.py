@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from distributed import LocalCluster
-from real_dask import LIMIT, Counting, a_client, until
+from real_dask import LIMIT, Counting, a_client, either_way, until
 
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.dask import open_dask_cluster
@@ -32,7 +32,7 @@ async def a_scene(*units, more=(), driven=True):
     with anyio.fail_after(LIMIT):
         async with (
             embedded_scheduler(dashboard_address=None) as scheduler,
-            command_cluster(scheduler.address, template) as cluster,
+            command_cluster(scheduler.address, either_way(template)) as cluster,
             a_client(scheduler.address) as client,
         ):
             await cluster.launch([UnitId(unit) for unit in units])

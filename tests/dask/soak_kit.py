@@ -17,7 +17,7 @@ import anyio.to_thread
 import dask
 import distributed
 from attrs import define, field, frozen
-from real_dask import LIMIT
+from real_dask import LIMIT, either_way
 
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
@@ -76,7 +76,7 @@ class Scenery:
             template = WorkerTemplate(worker_command(more=("--resources", "slot=1")))
             async with (
                 embedded_scheduler(dashboard_address=None, env=self.environment) as scheduler,
-                command_cluster(scheduler.address, template) as cluster,
+                command_cluster(scheduler.address, either_way(template)) as cluster,
             ):
                 yield cluster, scheduler.address
             return

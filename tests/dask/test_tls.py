@@ -10,7 +10,7 @@ import distributed
 import pytest
 import trustme
 from attrs import frozen
-from real_dask import LIMIT, a_client
+from real_dask import LIMIT, a_client, either_way
 
 from trio_adaptive import adaptive
 from trio_adaptive.clusters.command import command_cluster
@@ -78,7 +78,7 @@ async def test_a_cluster_of_worker_processes_is_adapted_over_tls(papers):
     template = WorkerTemplate(worker_command(more=papers.arguments))
     async with (
         tls_scheduler(papers) as scheduler,
-        command_cluster(scheduler.address, template, security=papers.security) as cluster,
+        command_cluster(scheduler.address, either_way(template), security=papers.security) as cluster,
         a_client(scheduler.address, papers.security) as client,
         adaptive(cluster, minimum=1, maximum=2, interval=0.1, idle_timeout=0.2) as scaler,
     ):

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import distributed
 from attrs import frozen
-from real_dask import LIMIT, a_client, until
+from real_dask import LIMIT, a_client, either_way, until
 
 from trio_adaptive.clusters.command import CommandCluster, command_cluster
 from trio_adaptive.clusters.process import child_process
@@ -124,7 +124,7 @@ async def a_scene(template=None):
 @asynccontextmanager
 async def a_scene_at(address, template=None):
     """The scene at a scheduler that is there already."""
-    async with command_cluster(address, template) as cluster, a_client(address) as client:
+    async with command_cluster(address, either_way(template)) as cluster, a_client(address) as client:
         yield Scene(cluster, client)
 
 

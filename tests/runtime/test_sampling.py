@@ -64,6 +64,32 @@ async def test_many_wake_ups_lead_to_few_looks():
     assert all(later - earlier >= 0.1 - 1e-9 for earlier, later in pairwise(looks))
 
 
+class Telling(FakeCluster):
+    """Tells of all that happens."""
+
+    tells_all = True
+
+
+async def test_a_cluster_that_tells_of_everything_has_its_rest_where_nothing_is_to_be_done():
+    cluster = Telling(1, startup=0.2)
+    begun = anyio.current_time()
+    async with running(cluster, interval=0.1, min_interval=0.05) as scaler:
+        await scaler.wait_for(1)
+        await at(begun + 5.25)
+        assert len([time for time in cluster.times("look") if time >= begun + 1]) <= 5
+        cluster.want(0)
+        await until(lambda: not cluster.ids("registered"))
+        # A look at once, and then those of the interval, for as long as its patience lasts.
+        assert 0.3 <= anyio.current_time() - begun - 5.25 <= 0.5
+
+
+async def test_a_cluster_that_tells_little_is_looked_at_with_every_interval():
+    cluster = FakeCluster(1)
+    async with running(cluster, interval=0.1, min_interval=0.05):
+        await at(anyio.current_time() + 5)
+    assert len(cluster.times("look")) >= 50
+
+
 async def test_without_wake_ups_the_interval_is_the_net():
     cluster = FakeCluster(pushes=False)
     begun = anyio.current_time()

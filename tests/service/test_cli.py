@@ -51,7 +51,7 @@ def test_run_gives_a_script_a_cluster_and_passes_its_exit_code_on(service, scrip
     assert running.output == "210\n"
     assert "launching" in running.errors
     report = running.errors[running.errors.index("Workers over") :]
-    for line in ("Paid", "busy", "idle", "starting", "Fixed size", "Peak", "Started", "Stopped"):
+    for line in ("Paid", "busy", "idle", "starting", "Ideal", "Fixed size", "Peak", "Started", "Stopped"):
         assert line in report
     running.assert_nothing_left()
 

@@ -36,10 +36,11 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("way", [(), ("--cold",)], ids=["warm", "cold"])
 @pytest.mark.parametrize("turn", range(ROUNDS))
-def test_a_signal_at_any_moment_leaves_no_process(service, script, number, turn):
-    moment = random.Random(f"{number}-{turn}").uniform(0, LONGEST)
-    running = service("run", "--maximum", "3", "--no-dashboard", "--plain", "--", *script(WORK))
+def test_a_signal_at_any_moment_leaves_no_process(service, script, number, way, turn):
+    moment = random.Random(f"{number}-{way}-{turn}").uniform(0, LONGEST)
+    running = service("run", "--maximum", "3", "--no-dashboard", "--plain", *way, "--", *script(WORK))
     with pytest.raises(subprocess.TimeoutExpired):
         running.process.wait(moment)
     running.process.send_signal(number)

@@ -131,6 +131,16 @@ class Cluster(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A cluster that may not have to be looked at all the time."""
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether, at this time, ``watch`` tells of all work and all units that come, go, begin or cease to be idle."""
+        ...
+
+
+@runtime_checkable
 class Leased(Protocol):
     """A cluster that has one driver at a time."""
 

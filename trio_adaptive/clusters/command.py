@@ -21,7 +21,8 @@ from attrs import define, field
 from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.offers import Offers, offers_of_command
-from trio_adaptive.clusters.process import ChildProcess, child_process, describe_exit
+from trio_adaptive.clusters.process import ChildProcess, describe_exit
+from trio_adaptive.clusters.starts import Starts, starts
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.dask.answers import Roster
 from trio_adaptive.dask.link import SchedulerLink, open_link
@@ -48,11 +49,18 @@ class _Process:
 
 
 class CommandCluster(LinkedCluster):
-    """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted."""
+    """Worker processes on this machine for one scheduler. Opened by `command_cluster`; can be adapted.
 
-    def __init__(self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup) -> None:
+    Attributes:
+        starts: starts the processes; its ``reload()`` imports everything anew, where they are forked.
+    """
+
+    def __init__(
+        self, link: SchedulerLink, template: WorkerTemplate, tasks: TaskGroup, starts: Starts
+    ) -> None:
         super().__init__(link)
         self._template = template
+        self.starts = starts
         self._tasks = tasks
         self._processes: dict[UnitId, _Process] = {}
         self._leftovers: set[WorkerName] = set()
@@ -61,6 +69,10 @@ class CommandCluster(LinkedCluster):
     @property
     def name(self) -> str:
         return f"worker processes for {self._link.address}"
+
+    @property
+    def tells_all(self) -> bool:
+        return self._link.epoch is not None  # the probe is there, and the line to it stands
 
     @property
     def unit_size(self) -> int:
@@ -111,6 +123,10 @@ class CommandCluster(LinkedCluster):
         them.
         """
         children = [process.child for process in processes if process.child and not process.registered]
+        for process in processes:
+            if process.child is None:  # waits for the imports of a fork server, and need not come any more
+                process.leaving = True
+                process.scope.cancel()
         for child in children:
             child.send_signal(signal.SIGSTOP)
         try:
@@ -159,10 +175,7 @@ class CommandCluster(LinkedCluster):
             self._wake()
 
     async def _live(self, process: _Process) -> None:
-        command = self._template.fill(self._link.address, process.unit)
-        folder = self._template.log_dir
-        log = None if folder is None else folder / f"{process.unit}.log"
-        opening = child_process(command, env=self._template.env, log=log, grace=self._template.grace)
+        opening = self.starts.process(self._link.address, process.unit)
         try:
             with process.scope:
                 async with opening as process.child:
@@ -235,8 +248,13 @@ async def command_cluster(
         template: how a worker is started; default: ``dask worker`` with one thread.
         security: a ``distributed.Security`` with certificates, for TLS.
     """
-    async with open_link(scheduler, security=security) as link, anyio.create_task_group() as tasks:
-        cluster = CommandCluster(link, template or WorkerTemplate(), tasks)
+    template = template or WorkerTemplate()
+    async with (
+        open_link(scheduler, security=security) as link,
+        starts(template) as starter,
+        anyio.create_task_group() as tasks,
+    ):
+        cluster = CommandCluster(link, template, tasks, starter)
         try:
             yield cluster
         finally:

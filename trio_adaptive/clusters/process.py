@@ -2,9 +2,6 @@
 
 Nothing here knows Dask or a cluster. The rules of this file:
 
-- The process is started by `subprocess.Popen` in the event loop's own thread. What starts processes in a helper thread
-  (`anyio.open_process` on Trio does) makes that thread the parent, and Linux sends the parent-death signal when the
-  *thread* ends, some ten seconds later.
 - No checkpoint lies between the start of the process and the caller's body knowing it.
 - A process group ends with its leader, and is signalled before the leader is reaped: until then no stranger can have
   been given its number. (Without a pidfd it is right after.)
@@ -14,28 +11,29 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, STDOUT, Popen
 from typing import BinaryIO
 
 import anyio
-from anyio import CancelScope, create_task_group, move_on_after, to_thread, wait_readable
+from anyio import CancelScope, create_task_group, move_on_after, wait_readable
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
+from trio_adaptive.clusters.spawn import Spawned, start
 from trio_adaptive.errors import ClusterError
 
-_LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
+KEEP = 16 * 1024
+"""How many bytes of the end of a process's output are kept in memory, unless told otherwise."""
+
 _CHUNK = 64 * 1024  # a pipe's usual capacity on Linux
 _REST = 16  # chunks: no pipe of an unprivileged user holds more than 1 MiB
 _KILL_WAIT = 5.0  # seconds; SIGKILL takes milliseconds, except where the kernel hangs on a dead file server
 
 
 class ChildProcess:
-    """A process that runs, or has run, under `child_process`.
+    """A process that runs, or has run, under `child_process` or `looked_after`.
 
     Attributes:
         command: the command line as it was given.
@@ -44,12 +42,12 @@ class ChildProcess:
     """
 
     def __init__(
-        self, popen: Popen[bytes], command: Sequence[str], *, group: bool, keep: int, log: BinaryIO | None
+        self, spawned: Spawned, command: Sequence[str], *, group: bool, keep: int, log: BinaryIO | None
     ) -> None:
         self.command = tuple(command)
-        self.pid = popen.pid
+        self.pid = spawned.pid
         self.returncode: int | None = None
-        self._popen = popen
+        self._spawned = spawned
         self._group = group
         self._keep = keep
         self._log = log
@@ -99,7 +97,7 @@ class ChildProcess:
         raise ClusterError(f"{self!r} is still there {_KILL_WAIT:g} s after SIGKILL")
 
     async def watch(self, scope: CancelScope) -> None:
-        """The helper task of `child_process`, not for others: read until the process has ended, reap it, close.
+        """The helper task of `looked_after`, not for others: read until the process has ended, reap it, close.
 
         ``scope`` is shielded, to outlive the cancellation that ends the process, and cancelled to give it up.
         """
@@ -107,12 +105,11 @@ class ChildProcess:
             with scope:
                 async with create_task_group() as tasks:
                     tasks.start_soon(self._pump)
-                    await self._ended()
+                    await self._spawned.ended()
                     tasks.cancel_scope.cancel()
-                self._bury()
+                await self._bury()
         finally:
-            if self._popen.stdout is not None:
-                self._popen.stdout.close()
+            self._spawned.close()
             self._over.set()
 
     def _signal(self, signum: int) -> None:
@@ -120,37 +117,25 @@ class ChildProcess:
         with suppress(ProcessLookupError, PermissionError):
             (os.killpg if self._group else os.kill)(self.pid, signum)
 
-    async def _ended(self) -> None:
-        pidfd = _open_pidfd(self.pid)
-        if pidfd is None:
-            # A limiter of its own: forty waiting processes would use up the default one and block for ever.
-            limiter = anyio.CapacityLimiter(1)
-            await to_thread.run_sync(self._popen.wait, abandon_on_cancel=True, limiter=limiter)
-            return
-        try:
-            await wait_readable(pidfd)
-        finally:
-            os.close(pidfd)
-
-    def _bury(self) -> None:
+    async def _bury(self) -> None:
         if self._group:
             self._signal(signal.SIGKILL)
         for _ in range(_REST):
             # Not until the end of file: a descendant in another group may hold the pipe for as long as it likes.
             if not self._read():
                 break
-        self.returncode = self._popen.wait()
+        self.returncode = await self._spawned.reap()
 
     async def _pump(self) -> None:
-        while self._popen.stdout is not None and self._read() != b"":
-            await wait_readable(self._popen.stdout)
+        while self._spawned.output is not None and self._read() != b"":
+            await wait_readable(self._spawned.output)
 
     def _read(self) -> bytes | None:
         """What is in the pipe now: None for nothing yet, empty at its end."""
-        if self._popen.stdout is None:
+        if self._spawned.output is None:
             return b""
         try:
-            chunk = os.read(self._popen.stdout.fileno(), _CHUNK)
+            chunk = os.read(self._spawned.output, _CHUNK)
         except BlockingIOError:
             return None
         self._remember(chunk)
@@ -176,11 +161,12 @@ async def child_process(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     log: Path | None = None,
-    keep: int = 16 * 1024,
+    keep: int = KEEP,
     parent_death_signal: signal.Signals = signal.SIGKILL,
     new_group: bool = True,
     capture: bool = True,
     grace: float = 5.0,
+    pass_fds: Collection[int] = (),
 ) -> AsyncGenerator[ChildProcess]:
     """Start a process; leaving the block ends it. What the block raises leaves as itself.
 
@@ -198,30 +184,46 @@ async def child_process(
         new_group: give it a session and a process group of its own, which Ctrl-C at a terminal does not reach.
         capture: read its output, and give it no input; otherwise it shares our stdin, stdout and stderr.
         grace: seconds between SIGTERM and SIGKILL when the block is left, shielded from cancellation.
+        pass_fds: descriptors that it inherits under their numbers here.
 
     Raises:
         OSError: the operating system has no room for another process, or ``cwd`` or ``log`` cannot be used.
         ClusterError: it survived SIGKILL, see `ChildProcess.kill`.
     """
     await checkpoint()
+    with appending_to(log) as sink:
+        spawned = start(
+            *(command, env, cwd, parent_death_signal), new_group=new_group, capture=capture, pass_fds=pass_fds
+        )
+        process = ChildProcess(spawned, command, group=new_group, keep=keep, log=sink)
+        async with looked_after(process, grace):
+            yield process
+
+
+@asynccontextmanager
+async def looked_after(process: ChildProcess, grace: float) -> AsyncGenerator[None]:
+    """Watch a process from its first moment on; leaving the block ends it, as `child_process` says."""
     watching = CancelScope(shield=True)
     failure: BaseException | None = None
-    sink = None if log is None else log.open("ab", buffering=0)
-    try:
-        popen = _start(command, env, cwd, parent_death_signal, new_group=new_group, capture=capture)
-        async with create_task_group() as helpers:  # entering it is no checkpoint
-            process = ChildProcess(popen, command, group=new_group, keep=keep, log=sink)
-            helpers.start_soon(process.watch, watching)
-            try:
-                yield process
-            except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
-                failure = error
-            failure = await _leave(process, grace, watching, failure)
-    finally:
-        if sink is not None:
-            sink.close()
+    async with create_task_group() as helpers:  # entering it is no checkpoint
+        helpers.start_soon(process.watch, watching)
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
+            failure = error
+        failure = await _leave(process, grace, watching, failure)
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def appending_to(log: Path | None) -> Generator[BinaryIO | None]:
+    """A file for output, open for as long as the block lasts."""
+    if log is None:
+        yield None
+        return
+    with log.open("ab", buffering=0) as sink:
+        yield sink
 
 
 async def run_process(
@@ -249,32 +251,6 @@ def describe_exit(returncode: int) -> str:
         return f"killed by signal {-returncode}"
 
 
-def _start(
-    command: Sequence[str],
-    env: Mapping[str, str] | None,
-    cwd: str | os.PathLike[str] | None,
-    death_signal: int,
-    *,
-    new_group: bool,
-    capture: bool,
-) -> Popen[bytes]:
-    locale = (os.environ if env is None else env).get("LC_CTYPE", "")
-    launcher = [sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), str(int(death_signal)), locale]
-    popen = Popen(
-        [*launcher, *command],
-        bufsize=0,
-        stdin=DEVNULL if capture else None,
-        stdout=PIPE if capture else None,
-        stderr=STDOUT if capture else None,
-        env=env,
-        cwd=cwd,
-        start_new_session=new_group,
-    )
-    if popen.stdout is not None:
-        os.set_blocking(popen.stdout.fileno(), False)
-    return popen
-
-
 async def _leave(
     process: ChildProcess, grace: float, watching: CancelScope, failure: BaseException | None
 ) -> BaseException | None:
@@ -287,12 +263,3 @@ async def _leave(
             error.__cause__ = failure
             return error
     return failure
-
-
-def _open_pidfd(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where there is no such thing."""
-    if sys.platform == "linux":
-        # AttributeError: a Python built with kernel headers older than 5.3. OSError: an older kernel, or a sandbox.
-        with suppress(OSError, AttributeError):
-            return os.pidfd_open(pid)
-    return None

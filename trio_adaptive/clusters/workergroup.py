@@ -210,11 +210,10 @@ class WorkerGroup:
     async def _look(self) -> _Snapshot:
         begun = _now()
         selector = f"dask.org/workergroup-name={self.name},dask.org/component=worker"
-        group, deployments, pods = await _together(
-            self._group(),
-            self._call("GET", "apps/v1", "deployments", labelSelector=selector),
-            self._call("GET", "v1", "pods", labelSelector=selector),
-        )
+        group, pods = await _together(self._group(), self._call("GET", "v1", "pods", labelSelector=selector))
+        # Afterwards: a pod whose Deployment is not seen has lost it, rather than just been made. And what the
+        # operator is through with is seen as well.
+        deployments = await self._call("GET", "apps/v1", "deployments", labelSelector=selector)
         units = deployed((deployments or {}).get("items") or (), (pods or {}).get("items") or ())
         replicas = int(group["spec"]["worker"].get("replicas") or 0)
         existing = sum(each.state != "leaving" for each in units)

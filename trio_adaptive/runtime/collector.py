@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -15,6 +15,10 @@ from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, Sa
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
 LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
+
+
+REST: Final = 1.0
+"""Time between two looks, in seconds, where a shorter interval has nothing to count: see `Collector.is_calm`."""
 
 
 async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause) -> Sample:
@@ -45,6 +49,8 @@ class Collector:
         wakes: one item stands for any number of wake-ups.
         inbox: the scaling loop's.
         stops: takes the reason when the cluster has closed.
+        is_calm: whether the size is as it should be, and whatever is to change that comes with a wake-up. Then the
+            interval is `REST` at least.
     """
 
     cluster: Cluster
@@ -53,17 +59,21 @@ class Collector:
     wakes: MemoryObjectReceiveStream[None]
     inbox: MemoryObjectSendStream[Event]
     stops: MemoryObjectSendStream[str]
+    is_calm: Callable[[], bool] = lambda: False
 
     async def run(self) -> NoReturn:
         """Sample for ever, the first time at once."""
         tick = anyio.current_time()
         while True:
-            cause = await self._next_cause(tick)
+            rest = max(0.0, REST - self.settings.interval) if self.is_calm() else 0.0
+            cause = await self._next_cause(tick + rest)
             begun = anyio.current_time()
             await self._sample(cause)
+            # Ticks that were missed (a slow answer, a suspended machine, a rest) are not made up for.
             if cause == "interval":
-                # Ticks that were missed (a slow answer, a suspended machine) are not made up for.
                 tick = max(tick, anyio.current_time() - self.settings.interval) + self.settings.interval
+            elif rest:
+                tick = max(tick, anyio.current_time())
             await anyio.sleep_until(begun + self.settings.min_interval)
 
     async def _next_cause(self, tick: float) -> Cause:

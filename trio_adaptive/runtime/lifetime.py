@@ -11,6 +11,7 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import evolve, fields_dict
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster
+from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.limits import Limits
@@ -159,7 +160,8 @@ class Lifetime:
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
-                collector = Collector(port, self._load, self._settings, wakes, events, reasons)
+                calm = partial(_is_calm, port, scaler)
+                collector = Collector(port, self._load, self._settings, wakes, events, reasons, calm)
                 self._scaler, self._actions = scaler, actions
                 self._inbox, self._stops = events, reasons
                 calendar = self._make_calendar(events.send_nowait)
@@ -251,6 +253,10 @@ def _first_state(settings: Settings, recall: Recall) -> State:
     prefix = f"adaptive-{secrets.token_hex(3)}"
     policy = policy_of(settings, recall.memory)
     return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+
+
+def _is_calm(port: Cluster, scaler: Scaler) -> bool:
+    return scaler.is_settled and isinstance(port, Telling) and port.tells_all
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:

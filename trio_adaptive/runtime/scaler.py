@@ -48,6 +48,7 @@ class Scaler:
         publish: takes each record; must not block.
         seen: takes each sample; must not block.
         tell: takes what goes wrong, in words; must not block.
+        is_settled: whether the latest decision found the size as it should be.
     """
 
     state: State
@@ -57,6 +58,7 @@ class Scaler:
     publish: Callable[[Record], None]
     seen: Callable[[Sample], None]
     tell: Tell = log
+    is_settled: bool = False
 
     async def run(self) -> None:
         """Deal with events for ever."""
@@ -75,6 +77,8 @@ class Scaler:
         self.state, actions, record = decide(self.state, event)
         for action in actions:
             self.actions.start(action)
+        if record.decision is not None:
+            self.is_settled = record.decision.final == record.decision.active
         if self.state.failures > before.failures:
             self.tell(self._trouble, _launch_failed(self.state, record))
         match event:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,10 +14,16 @@ from attrs import evolve, frozen
 
 from trio_adaptive.clusters.process import ChildProcess, describe_exit
 from trio_adaptive.clusters.scheduler import EmbeddedScheduler, embedded_scheduler
+from trio_adaptive.clusters.starts import Starts
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.config import Settings
-from trio_adaptive.errors import ClusterClosed
+from trio_adaptive.errors import ClusterClosed, ClusterError
 from trio_adaptive.runtime.adaptive import Adaptive, adaptive
+
+logger = logging.getLogger(__name__)
+
+RELOADS = signal.SIGUSR1
+"""Not SIGHUP, which has to end the service when its terminal goes."""
 
 
 @frozen
@@ -45,7 +53,7 @@ class Elastic:
         address: the scheduler's.
         dashboard: the link to Dask's dashboard, empty when it is not ours to know.
         scaler: adapts the workers.
-        pids: gives the process ids of the scheduler, where it is ours, and of the workers.
+        pids: gives the process ids of the scheduler, where it is ours, of the workers, and of what forks them.
         has_scheduler: whether the scheduler is ours, and so goes on when another autoscaler takes over.
     """
 
@@ -97,9 +105,29 @@ async def _adapting(
     async with (
         command_cluster(address, plan.worker) as cluster,
         adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
+        trio.open_nursery() as nursery,
     ):
-        own = plan.scheduler is None
-        yield Elastic(address, dashboard, scaler, lambda: [*pids, *cluster.pids.values()], has_scheduler=own)
+        await nursery.start(_reload_on_signal, cluster.starts)
+        yield Elastic(
+            address,
+            dashboard,
+            scaler,
+            pids=lambda: [*pids, *cluster.starts.pids, *cluster.pids.values()],
+            has_scheduler=plan.scheduler is None,
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def _reload_on_signal(
+    starter: Starts, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(RELOADS) as signals:
+        task_status.started()
+        async for _ in signals:
+            try:
+                await starter.reload()
+            except ClusterError as error:
+                logger.warning("Not reloaded: %s", error)
 
 
 async def _guard(process: ChildProcess) -> None:

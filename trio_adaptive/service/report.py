@@ -216,6 +216,7 @@ def _sums(summary: LedgerSummary) -> list[str]:
     amounts = [
         ("Paid", summary.paid, "worker-seconds"),
         *((f"  {use}", part, f"{_percent(part, summary.paid):>4}") for use, part in _by_use(summary).items()),
+        ("Ideal", summary.busy, _above_ideal(summary)),
         ("Fixed size", summary.fixed, f"for {_count(summary.peak, 'worker')} throughout"),
         ("Saved", saved, f"{_percent(saved, summary.fixed):>4}"),
     ]
@@ -223,6 +224,11 @@ def _sums(summary: LedgerSummary) -> list[str]:
     return [
         f"{name:{LABEL}}{max(0.0, amount):>{wide},.{decimals}f}  {note}" for name, amount, note in amounts
     ]
+
+
+def _above_ideal(summary: LedgerSummary) -> str:
+    """How far what was paid is from workers that come in no time and go with their last task."""
+    return f"paid is {summary.paid / summary.busy:.2f} times that" if summary.busy else "nothing was done"
 
 
 def _counts(summary: LedgerSummary) -> list[str]:
