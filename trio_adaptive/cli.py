@@ -58,6 +58,7 @@ SCALER_OPTIONS: dict[str, str] = {
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
+    "policy": "how the size is found: demand (default), dask, adaptive, count, fixed:N or module:Class",
 }
 
 

@@ -193,7 +193,8 @@ async def test_a_reload_while_the_first_imports_go_on(opened, tmp_path):
         await starter.reload()
         async with one(starter) as process:
             await said(process, "ready")
-            assert starter.pids == [parent(process)]
+            while starter.pids != [parent(process)]:  # the first one ends in a task of its own
+                await anyio.sleep(0.005)
 
 
 async def test_there_is_nothing_to_reload_where_nothing_is_forked():

@@ -48,6 +48,7 @@ class Scene:
         startup: seconds until a new worker is there.
         per: threads of a worker.
         pending: tasks that no worker has and a new one could run.
+        in_line: tasks that workers have beyond their threads, and a new one could run.
     """
 
     view: View
@@ -56,6 +57,7 @@ class Scene:
     startup: float
     per: float
     pending: int
+    in_line: int
 
     @property
     def here(self) -> int:
@@ -118,12 +120,12 @@ class Adaptive:
             return self, as_told(view)
         share = share_of(work, view.load.offers)
         per = work.threads / work.workers if work.workers else 1.0
-        scene = Scene(
-            view, work, kinds(work.groups, self.remembered), self._startup(view), per, share.pending
-        )
+        every = kinds(work.groups, self.remembered)
+        in_line = max(0, share.tasks - share.pending - work.threads)
+        scene = Scene(view, work, every, self._startup(view), per, share.pending, in_line)
         arrivals = self.arrivals.see(view.at, work.submissions, work.submitted, scene.startup)
         needed, why = self._needed(scene, arrivals)
-        needed = int(min(max(needed + share.kept, work.busy), view.maximum))
+        needed = int(min(max(needed, work.busy), view.maximum))
         levels = self.levels.see(needed, view.at)
         kept, until = self._kept(scene, arrivals, levels)
         demands: tuple[Demand, ...] = (
@@ -149,7 +151,7 @@ class Adaptive:
     def _needed(self, scene: Scene, arrivals: Arrivals) -> Demand:
         """How many workers there is work for."""
         work, view, here = scene.work, scene.view, scene.here
-        queue = queue_of(work, scene.pending, scene.every)
+        queue = queue_of(work, scene.pending, scene.in_line, scene.every)
         if not queue.tasks:
             return work.busy, f"so many have work: {counted(work.processing, 'task')}"
         most = work.busy + math.ceil(queue.tasks / scene.per)
