@@ -45,6 +45,14 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Half an hour of work, limits, faults and restarts by chance; TRIO_ADAPTIVE_SOAK is for how many seconds."""
+    session.install(".[test]")
+    session.env.setdefault("TRIO_ADAPTIVE_SOAK", "1800")
+    session.run("pytest", "-m", "soak", "tests/soak", "-s", *session.posargs)
+
+
+@nox.session
 def backends(session: nox.Session) -> None:
     """Real resource managers; as root on Debian what is missing is installed, elsewhere it is skipped."""
     session.install(

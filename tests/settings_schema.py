@@ -41,7 +41,7 @@ def descriptions() -> dict[str, str]:
 def default(name: str) -> object:
     """The default as one would write it into a file."""
     value = getattr(Settings(), name)
-    if name in {"idle_timeout", "pending_timeout"}:
+    if name in {"idle_timeout", "pending_timeout", "startup_timeout"}:
         return "auto"
     return list(value) if isinstance(value, tuple) else value
 
@@ -75,6 +75,8 @@ def of_schedules() -> dict[str, object]:
 WHOLE: dict[str, list[dict[str, object]]] = {
     "a function of a worker's state, or None": [],
     "text": [{"type": "string"}],
+    OPTIONS["name"]: [{"type": "string"}],
+    OPTIONS["journal"]: [{"type": "string"}],
     "true or false": [{"type": "boolean"}],
     RATE_FORM: [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     SCHEDULE_FORM: [of_schedules()],

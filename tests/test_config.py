@@ -171,7 +171,15 @@ def test_the_defaults():
         "maximum_memory": None,
         "worker_key": None,
         "driver": "",
+        "name": "",
         "take_over": False,
+        "startup_timeout": None,
+        "breaker_failures": 5,
+        "on_breaker": "probe",
+        "scheduler_timeout": math.inf,
+        "journal": "",
+        "journal_size": 100 * 2**20,
+        "journal_sync": "interval",
     }
 
 
@@ -246,7 +254,18 @@ RIGHT = [
     ("worker_key", None, None),
     ("driver", "the night shift", "the night shift"),
     ("driver", "", ""),
+    ("name", "night_batch-2", "night_batch-2"),
     ("take_over", True, True),
+    ("startup_timeout", "auto", None),
+    ("startup_timeout", "2 min", 120.0),
+    ("startup_timeout", "inf", math.inf),
+    ("breaker_failures", 1, 1),
+    ("on_breaker", "end", "end"),
+    ("scheduler_timeout", "5 min", 300.0),
+    ("journal", "cluster.jsonl", "cluster.jsonl"),
+    ("journal", Path("cluster.jsonl"), "cluster.jsonl"),
+    ("journal_size", "1 MiB", 2**20),
+    ("journal_sync", "each", "each"),
 ]
 
 WRONG = {
@@ -305,7 +324,15 @@ WRONG = {
     "maximum_memory": [0, "0 GB", "-1 GB", "much"],
     "worker_key": ["host", 0, False],
     "driver": [7, True, b"us"],
+    "name": ["two words", "{name}", 1],
     "take_over": ["yes", 1, 0],
+    "startup_timeout": [0, -1, "soon"],
+    "breaker_failures": [0, 1.5, "many"],
+    "on_breaker": ["stop", 1],
+    "scheduler_timeout": [0, -1, "never"],
+    "journal": [1, True, b"cluster.jsonl"],
+    "journal_size": [0, -1, 1.5, "much", True],
+    "journal_sync": ["always", 1],
 }
 
 
@@ -335,6 +362,7 @@ def test_the_tables_leave_no_option_out():
 TAKES_NONE = {
     "startup",
     "idle_timeout",
+    "startup_timeout",
     "pending_timeout",
     "fallback_size",
     "minimum_cores",

@@ -1,4 +1,4 @@
-"""The command line: ``trio-adaptive run``, ``up`` and ``simulate``."""
+"""The command line: ``trio-adaptive run``, ``up``, ``why`` and ``simulate``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ import attrs
 import trio
 
 from trio_adaptive.config import Settings, load_settings
-from trio_adaptive.errors import AlreadyDriven, ClusterError, ConfigurationError, Mistake
+from trio_adaptive.errors import (
+    AlreadyDriven,
+    ClusterError,
+    ConfigurationError,
+    LaunchesFailed,
+    Mistake,
+    SchedulerLost,
+)
 from trio_adaptive.service.signals import fatal_interrupts
 from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 from trio_adaptive.simulation.command import add_simulate, run_simulate
@@ -29,6 +36,8 @@ Command: TypeAlias = Callable[[], Awaitable[int]]
 
 EXIT_USAGE = 2
 EXIT_CLUSTER = 3
+EXIT_LAUNCHES = 4
+EXIT_SCHEDULER = 5
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """\
@@ -36,6 +45,8 @@ exit codes:
   0    ended as it should: run: the script's own exit code
   2    wrong usage or configuration, or another autoscaler drives the cluster; nothing was started
   3    the cluster failed: it could not be started, ended by itself, or could not be closed
+  4    launches failed again and again, and on_breaker is "end"
+  5    the scheduler did not answer for scheduler_timeout
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
 
@@ -47,6 +58,7 @@ SCALER_OPTIONS: dict[str, str] = {
     "wait-count": "looks in a row that must find a worker superfluous before it goes (default 3)",
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
+    "policy": "how the size is found: demand (default), dask, adaptive, count, fixed:N or module:Class",
 }
 
 
@@ -86,18 +98,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leaves = _leaves(expected)
         for leaf in leaves:
             print(f"trio-adaptive: {leaf}", file=sys.stderr)
-        # Some bounds can only be held against the cluster object, and who drives it is only known there.
-        of_use = all(isinstance(leaf, ConfigurationError | AlreadyDriven) for leaf in leaves)
-        return EXIT_USAGE if of_use else EXIT_CLUSTER
+        return _exit_code(leaves)
+
+
+def _exit_code(leaves: Sequence[BaseException]) -> int:
+    for kind, code in ((LaunchesFailed, EXIT_LAUNCHES), (SchedulerLost, EXIT_SCHEDULER)):
+        if any(isinstance(leaf, kind) for leaf in leaves):
+            return code
+    # Some bounds can only be held against the cluster object, and who drives it is only known there.
+    of_use = all(isinstance(leaf, ConfigurationError | AlreadyDriven) for leaf in leaves)
+    return EXIT_USAGE if of_use else EXIT_CLUSTER
 
 
 def _execute(options: argparse.Namespace) -> int:
+    if options.command == "why":
+        return _why(options)
     live = not options.quiet and not options.plain and sys.stderr.isatty()
     with fatal_interrupts():
         _check_installed()
         command = _run(options, live=live) if options.command == "run" else _up(options, live=live)
         _set_up_logging(options, live=live)
     return trio.run(command)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from trio_adaptive.service.why import why  # noqa: PLC0415 - for this command only
+
+    text = why(options)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # whoever reads it has seen enough, as head(1) has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _run(options: argparse.Namespace, *, live: bool) -> Command:
@@ -155,6 +187,8 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
     given = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in SCALER_OPTIONS}
     if getattr(options, "take_over", False):
         given["take_over"] = True
+    given["journal"] = options.journal
+    given["name"] = getattr(options, "name", None)
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -190,9 +224,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trio-adaptive {version('trio-adaptive')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up,simulate}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,up,why,simulate}")
     _add_run(commands)
     _add_up(commands)
+    _add_why(commands)
     add_simulate(commands)
     return parser
 
@@ -243,7 +278,25 @@ examples:
     up.add_argument(
         "--take-over", action="store_true", help="take the place of another autoscaler there, which then ends"
     )
+    up.add_argument(
+        "--name", help="what the workers are called; those of an earlier run by this name are taken over"
+    )
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
+
+
+def _add_why(commands: Any) -> None:
+    from trio_adaptive.service.why import EXAMPLES, add_arguments  # noqa: PLC0415 - see below
+
+    summary = "tell what an autoscaler has decided, and why"
+    add_arguments(
+        commands.add_parser(
+            "why",
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}: from the journal that it has kept.",
+            epilog=f"{EXAMPLES}\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
 
 def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -272,6 +325,9 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
         "--dashboard-address",
         metavar="HOST:PORT",
         help="of Dask's dashboard (default: any port)",
+    )
+    display.add_argument(
+        "--journal", metavar="FILE", help="write every decision there, for trio-adaptive why (default: none)"
     )
     display.add_argument("--no-dashboard", action="store_true", help="without Dask's dashboard")
     display.add_argument("--plain", action="store_true", help="log lines instead of a live status line")

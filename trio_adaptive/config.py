@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
+import re
 import reprlib
 import tomllib
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -80,6 +82,19 @@ def _read_memory(given: object) -> int | None:
     return _read_cores(given)
 
 
+def _read_size(given: object) -> int:
+    size = _read_memory(given)
+    if size is None:
+        raise ValueError("no number of bytes")
+    return size
+
+
+def _read_path(given: object) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError("no path")
+    return str(os.fspath(given))
+
+
 def _read_idle_timeout(given: object) -> float | None:
     return None if given in (None, "auto") else parse_duration(given)
 
@@ -105,12 +120,15 @@ FROM_1 = Allowed("at least 1", lambda number: number >= 1)
 BELOW_1 = Allowed("below 1", lambda number: number < 1)
 FINITE = Allowed("finite", math.isfinite)
 
+NAME = re.compile(r"[A-Za-z0-9_-]*")
+
 Seconds: TypeAlias = Annotated[float, Allowed(f"a duration ({FORMS})", read=parse_duration)]
 IdleTimeout: TypeAlias = Annotated[
     float | None, Allowed(f'"auto", None or a duration ({FORMS})', read=_read_idle_timeout)
 ]
 Count: TypeAlias = Annotated[int, Allowed("a whole number", read=_read_count)]
 Maximum: TypeAlias = Annotated[float, Allowed("a whole number or inf", read=_read_maximum)]
+Sync: TypeAlias = Literal["never", "each", "interval"]
 OnExit: TypeAlias = Literal["keep", "minimum", "close"]
 OneOfOnExit: TypeAlias = Annotated[
     OnExit, Allowed(" or ".join(map(repr, get_args(OnExit))), lambda word: word in get_args(OnExit))
@@ -133,7 +151,20 @@ Size: TypeAlias = Annotated[int | None, Allowed("a whole number or None", read=_
 Rates: TypeAlias = Annotated[tuple[Rate, ...], Allowed(RATE_FORM, read=read_rates)]
 Schedules: TypeAlias = Annotated[tuple[Schedule, ...], Allowed(SCHEDULE_FORM, read=read_schedules)]
 Text: TypeAlias = Annotated[str, Allowed("text", lambda given: isinstance(given, str))]
+UnitName: TypeAlias = Annotated[
+    str,
+    Allowed("letters, digits, - or _", lambda given: isinstance(given, str) and bool(NAME.fullmatch(given))),
+]
 YesOrNo: TypeAlias = Annotated[bool, Allowed("true or false", lambda given: isinstance(given, bool))]
+FilePath: TypeAlias = Annotated[str, Allowed("a path, as text", read=_read_path)]
+Bytes: TypeAlias = Annotated[int, Allowed('bytes, or text such as "100 MiB"', read=_read_size)]
+OnBreaker: TypeAlias = Literal["probe", "end"]
+OneOfOnBreaker: TypeAlias = Annotated[
+    OnBreaker, Allowed(" or ".join(map(repr, get_args(OnBreaker))), lambda word: word in get_args(OnBreaker))
+]
+OneOfSync: TypeAlias = Annotated[
+    Sync, Allowed(" or ".join(map(repr, get_args(Sync))), lambda word: word in get_args(Sync))
+]
 PolicyName: TypeAlias = Annotated[
     str, Allowed('"demand", "dask", "adaptive", "count", "fixed:N" or "module:Class"', is_policy)
 ]
@@ -219,7 +250,21 @@ class Settings:
         memory_file: where start-up times and durations of tasks are kept from run to run; empty: nowhere.
         worker_key: groups workers that are given back together, as in `distributed.deploy.Adaptive`.
         driver: who adapts, as others read it; a scheduler has one at a time. Empty: program, user, host, process.
+        name: what the names of the units begin with. Workers of an earlier run under the same name, which was killed
+            for example, count as our own. Empty: "adaptive", and nobody else's workers count as our own.
         take_over: take the place of another driver of the same scheduler, which then ends.
+        startup_timeout: how long a unit may take to register from its launch on, before it is given up and replaced.
+            None is automatic: learned from the start-ups that were measured, ten minutes before that, and for ever
+            where units wait in a queue.
+        breaker_failures: after so many failed launches in a row they are tried one by one, until one has succeeded.
+        on_breaker: what happens after so many failures: "probe" goes on trying, "end" ends adapting with an error.
+        scheduler_timeout: how long the scheduler may not answer before adapting ends with an error. Until then nothing
+            is changed.
+        journal: a file to which every record is written, for ``trio-adaptive why``; empty for none. What was there
+            stays, and files next to it, with numbers at their ends, hold what is older.
+        journal_size: of all these files together; the oldest records go.
+        journal_sync: when records are forced to the disk, where they outlive a crash of the machine as well: "never",
+            at the "interval" of a second, or "each" time that some are written.
     """
 
     interval: Annotated[Seconds, ABOVE_0, FINITE] = 1.0
@@ -269,7 +314,15 @@ class Settings:
     memory_file: Text = ""
     worker_key: WorkerKey = None
     driver: Text = ""
+    name: UnitName = ""
     take_over: YesOrNo = False
+    startup_timeout: Annotated[IdleTimeout, ABOVE_0] = None
+    breaker_failures: Annotated[Count, FROM_1] = 5
+    on_breaker: OneOfOnBreaker = "probe"
+    scheduler_timeout: Annotated[Seconds, ABOVE_0] = math.inf
+    journal: FilePath = ""
+    journal_size: Annotated[Bytes, FROM_1] = 100 * 2**20
+    journal_sync: OneOfSync = "interval"
 
 
 _HINTS = get_type_hints(Settings, include_extras=True)

@@ -69,6 +69,18 @@ class ClusterClosed(ClusterError):  # noqa: N818 - the name says what happened
     """The cluster has gone for good, so that adapting it ends as well."""
 
 
+class GivenUp(ClusterError):  # noqa: N818 - the name says what happened
+    """Adapting has ended by itself, since a setting says so. The message says what has to be mended."""
+
+
+class LaunchesFailed(GivenUp):
+    """As many launches in a row as ``breaker_failures`` have failed, and ``on_breaker`` is "end"."""
+
+
+class SchedulerLost(GivenUp):
+    """The scheduler has not answered for ``scheduler_timeout``."""
+
+
 class AlreadyDriven(ClusterError):  # noqa: N818 - the name says what is wrong
     """Another autoscaler drives this cluster, or has taken it over. The message names it."""
 

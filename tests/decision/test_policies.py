@@ -247,3 +247,18 @@ def test_names_of_policies(name):
 @pytest.mark.parametrize("name", ["", "best", "fixed", "fixed:x y", ":C", "a:", 3, None])
 def test_names_that_are_none(name):
     assert not is_policy(name)
+
+
+def test_tasks_that_only_present_workers_can_run_buy_none_and_keep_those():
+    first = TaskClass("FIRST=1", {"FIRST": 1.0}, False, 1, 0, 20, 1, 2.0)
+    work = evolve(work_of([group(running=20)], workers=1, threads=1, submissions=1), classes=(first,))
+    assert Adaptive().advise(View(0.0, load_of(work, 5, {}), registered=1))[1].target == 1
+    bound = TaskClass("worker 1", {}, True, 1, 0, 1, 1, 0.5)
+    work = evolve(work_of([group(running=1)], workers=3, submissions=1), classes=(bound,))
+    assert Adaptive().advise(View(0.0, load_of(work, 5, {}), registered=3))[1].target == 1
+
+
+def test_tasks_in_line_on_workers_are_a_queue():
+    # Dask gives tasks to workers beyond their threads; those a new worker could take.
+    work = work_of([group(running=400, elapsed=(0.1,) * 4, mean=10.0)], workers=4, submissions=3)
+    assert Adaptive().advise(view_of(work, 50.0, startups=(5.0,)))[1].target > 50

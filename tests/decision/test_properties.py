@@ -17,9 +17,11 @@ from decision_worlds import Core, fleet, ids, of_kind, rank, unit
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from journal_kit import through_a_journal
 from limiters_kit import percent, rate
 
 from trio_adaptive.decision.decide import decide
+from trio_adaptive.decision.lifecycle import LIFE, stage_of
 from trio_adaptive.decision.limits import Limits, Window
 from trio_adaptive.decision.model import (
     SERVING,
@@ -146,6 +148,7 @@ class Town:
 
 
 PATIENT = Rules(interval=1, wait_count=2, idle_timeout=None, retry_delay=1, retry_delay_max=4)
+STRICT = evolve(PATIENT, startup_timeout=4, breaker_failures=2, retry_jitter=0.5)
 HASTY = evolve(PATIENT, wait_count=1, idle_timeout=0, strangers="ignore")
 LIMITED = evolve(
     PATIENT,
@@ -164,7 +167,7 @@ LIMITED = evolve(
         fallback_after=1,
     ),
 )
-EVERY_RULE = [PATIENT, HASTY, LIMITED]
+EVERY_RULE = [PATIENT, HASTY, STRICT, LIMITED]
 
 MOVES: list[tuple[float, str, dict[str, Sequence[Any]]]] = []
 """What may happen in a run: how likely it is, the method's name, and the values of its arguments."""
@@ -197,6 +200,7 @@ class AnyRun(RuleBasedStateMachine):
         self.seen = 0
         self.looks: list[Look] = []
         self.questions: list[Suggest] = []
+        self.shown: set[UnitId] = set()
         self.stopped = False
 
     @initialize(
@@ -214,8 +218,14 @@ class AnyRun(RuleBasedStateMachine):
 
     def feed(self, event: Event) -> tuple[Action, ...]:
         self.events.append(event)
+        before = {name: stage_of(self.state, name) for name in self.town.ever}
         self.state, actions, record = decide(self.state, event)
         self.records.append(record)
+        for name, stage in before.items():
+            # Who had not come into sight begins with the first look at it, however far it has come.
+            after = stage_of(self.state, name)
+            assert after == stage or after in LIFE[stage] or name not in self.shown, (name, stage, after)
+        self.shown |= {name for name in self.town.ever if stage_of(self.state, name) != "gone"}
         assert record.at == event.at
         self.check(actions)
         for action in actions:
@@ -232,7 +242,8 @@ class AnyRun(RuleBasedStateMachine):
         surprises = {name for name, moment in town.came_at.items() if moment > self.seen}
         accidents = {name for name, moment in town.lost_at.items() if moment > self.seen}
         seen = self.state.sample.units if self.state.sample else ()
-        cleaned = {u.id for u in seen if u.state in ENDED}.intersection(cancelled)
+        cleaned = set(self._ended(actions))
+        assert cleaned <= {u.id for u in seen if u.state in ENDED} | self.state.overdue.keys()
         given_back = {*drained, *cancelled} - cleaned - accidents
 
         if launched:
@@ -427,7 +438,7 @@ class AnyRun(RuleBasedStateMachine):
             result = "done"
         if result == "done":
             self.town.vanish(name)
-        elif leave.committed and name in self.town.units:
+        elif leave.committed and name in self.town.units.keys() - set(self.in_state(*ENDED)):
             # Nobody waits for it any more, but it can no longer come back.
             self.town.change(name, state="leaving")
         self.town.moment += 1
@@ -486,9 +497,9 @@ class AnyRun(RuleBasedStateMachine):
 
     def _same_again(self) -> None:
         state = self.first
-        for event, record in zip(self.events, self.records, strict=True):
-            state, _, again = decide(state, event)
-            assert again == record
+        for entry in through_a_journal(self.first, self.events, self.records):
+            state, _, again = decide(state, entry.event)
+            assert again == entry.record
         assert state == self.state
 
     def _comes_to_rest(self) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import anyio
 import pytest
 import trio
+from attrs import evolve
 from scenes import AT_ONCE, tasks_alive
 from trio.testing import MockClock
 from virtual_clock import VirtualClockLoop
 
 from trio_adaptive import Adaptive, ScalerStoppedError, adaptive
+from trio_adaptive.errors import DrainRefused, LaunchesFailed
 from trio_adaptive.testing import FakeCluster
 
 MAXIMUM = 3
@@ -133,12 +135,95 @@ async def block(cluster, scaler, scope):
                 await anyio.sleep(0.1)
 
 
+async def commanded(cluster, scaler, scope):
+    """Every command, and somebody who follows the records."""
+    with scope:
+        async with adaptive(cluster, settings=scaler.settings) as inner, anyio.create_task_group() as tasks:
+            tasks.start_soon(follow, inner)
+            inner.request(3, for_=60)
+            await inner.wait_for(3)
+            inner.set_limits(maximum=2)
+            while len(cluster.ids()) > 2:
+                await anyio.sleep(0.1)
+            inner.hold(1, for_=0.5)
+            await anyio.sleep(0.3)
+            inner.hold(None)
+            inner.pause()
+            inner.resume("growing")
+            inner.stop()
+            await inner.wait_stopped()
+
+
+async def follow(scaler):
+    async for _ in scaler.records():
+        pass
+
+
+async def failing(cluster, scaler, scope):
+    """Launches that are refused, that fail and that hang, a look that hangs, a drain that is refused."""
+    cluster.fail("launch", "no room")
+    cluster.fail_starts(1, "exit code 3")
+    cluster.fail("drain", DrainRefused("it has work"))
+    settings = evolve(
+        scaler.settings, retry_delay=0.1, breaker_failures=1, request_timeout=0.3, startup_timeout=1
+    )
+    with scope:
+        async with adaptive(cluster, settings=settings) as inner:
+            try:
+                await through_trouble(cluster, inner)
+            finally:  # who is refused at the end stays, and that is right
+                for call in [*cluster._hanging]:
+                    cluster.release(call)
+                cluster._failures.clear()
+
+
+async def through_trouble(cluster, scaler):
+    await scaler.wait_for(1)
+    cluster.hang("look")
+    await anyio.sleep(0.5)
+    cluster.release("look")
+    cluster.hang("launch")
+    cluster.want(3)
+    await anyio.sleep(0.5)
+    cluster.release("launch")
+    await scaler.wait_for(3)
+    cluster.want(0)
+    while cluster.ids():
+        await anyio.sleep(0.1)
+
+
+async def again(cluster, scaler, scope):
+    """Two lifetimes of one scaler, the second one ended by an error of its own."""
+    with scope:
+        for _ in range(2):
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(scaler.run)
+                await scaler.wait_for(2)
+                scaler.stop()
+        cluster.fail("launch", "no room", times=99)
+        with suppress_group(LaunchesFailed):
+            async with adaptive(
+                cluster, settings=evolve(scaler.settings, breaker_failures=1, on_breaker="end")
+            ):
+                await anyio.sleep_forever()
+
+
+@contextmanager
+def suppress_group(kind):
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        _, rest = group.split(kind)
+        if rest is not None:
+            raise rest from None
+
+
 @pytest.mark.parametrize(
     ("backend", "how"),
     [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")],
     ids=["trio", "asyncio", "task"],
 )
-@pytest.mark.parametrize("scene", [life, run_alone, block])
+@pytest.mark.parametrize("scene", [life, run_alone, block, commanded, failing, again])
 def test_cancelled_in_any_round(scene, backend, how):
     k = 1
     while run(backend, scene, k, how):

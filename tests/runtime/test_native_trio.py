@@ -58,3 +58,15 @@ async def test_a_day_takes_no_time(autojump_clock):
             assert len(cluster.ids("registered")) == min(3, hour % 5)
     assert cluster.most == 3
     assert scaler.statistics().samples >= 24 * 60
+
+
+async def test_what_goes_wrong_inside_is_told_also_where_the_block_waits_in_nurseries_of_its_own(
+    autojump_clock,
+):
+    cluster = FakeCluster(1)
+    with pytest.RaisesGroup(ValueError, flatten_subgroups=True):
+        async with adaptive(cluster) as scaler, trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await scaler.wait_for(1)
+            cluster.fail("look", ValueError("a bug"))
+            await trio.sleep_forever()

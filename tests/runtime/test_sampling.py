@@ -219,3 +219,16 @@ async def test_a_question_that_hangs_delays_nothing():
         assert len(cluster.ids()) == 3
         cluster.release("suggest")
         await until(lambda: len(cluster.ids()) == 1)
+
+
+@pytest.mark.parametrize(("name", "ours"), [("blue", {"blue-1a-0"}), ("", set()), ("blu", set())])
+async def test_units_of_an_earlier_run_under_its_name_are_its_own(name, ours):
+    cluster = FakeCluster(0)
+    cluster.add("blue-1a-0", "green-1a-0", ours=False)
+    async with running(cluster, name=name, strangers="ignore", on_exit="close") as scaler:
+        await scaler.wait_for(2)
+        assert {unit.id for unit in scaler.sample.units if unit.ours} == ours
+        cluster.want(3)
+        await scaler.wait_for(3)
+        assert all(unit.id.startswith(f"{name or 'adaptive'}-") for unit in scaler.sample.units[2:])
+    assert set(cluster.ids()) == {"blue-1a-0", "green-1a-0"} - ours

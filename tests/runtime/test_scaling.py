@@ -118,11 +118,12 @@ async def test_a_drain_that_takes_too_long_is_given_up():
         assert cluster.ids("registered") == list(outcome.units)
 
 
-async def test_launches_that_fail_are_tried_again_after_longer_and_longer():
+async def test_launches_that_fail_are_tried_again_after_longer_and_longer(monkeypatch):
+    monkeypatch.setattr("trio_adaptive.runtime.lifetime.RETRY_JITTER", 0.0)
     cluster = FakeCluster(2)
     cluster.fail("launch", "quota exceeded", times=5)
     begun = anyio.current_time()
-    async with running(cluster, retry_delay=1, retry_delay_max=6) as scaler:
+    async with running(cluster, retry_delay=1, retry_delay_max=6, breaker_failures=9) as scaler:
         await at(begun + 2)
         statistics = scaler.statistics()
         assert (statistics.failures, statistics.last_error) == (2, "quota exceeded")

@@ -131,6 +131,14 @@ class Cluster(Protocol):
 
 
 @runtime_checkable
+class Queued(Protocol):
+    """A cluster that tells whether its units wait in a queue before they start, for as long as that takes."""
+
+    @property
+    def queues(self) -> bool: ...
+
+
+@runtime_checkable
 class Telling(Protocol):
     """A cluster that may not have to be looked at all the time."""
 

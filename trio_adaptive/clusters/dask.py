@@ -59,6 +59,11 @@ class DaskCluster(LinkedCluster):
     def unit_size(self) -> int | None:
         return self._wants.unit_size
 
+    @property
+    def queues(self) -> bool:
+        """A batch system's jobs wait for their turn."""
+        return any(each.__module__.split(".")[0] == "dask_jobqueue" for each in type(self._cluster).__mro__)
+
     def _planned_offers(self) -> Offers | None:
         return self._wants.offers
 

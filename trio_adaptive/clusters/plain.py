@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 
 from trio_adaptive.clusters.base import Terms, Wake
-from trio_adaptive.clusters.foreign import THREADS, call_foreign, foreign_errors
+from trio_adaptive.clusters.foreign import Threads, call_foreign, foreign_errors
 from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
 
 
@@ -28,7 +28,7 @@ class PlainCluster:
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._threads = Threads()
         self._changing = anyio.Lock()
         self._believed: list[UnitId] = []
         self._given: dict[UnitId, UnitId] = {}
@@ -42,6 +42,11 @@ class PlainCluster:
     @property
     def unit_size(self) -> int:
         return 1
+
+    @property
+    def queues(self) -> bool:
+        """Nobody knows how long what it has been asked for may take."""
+        return True
 
     async def look(self, *, refresh: bool) -> tuple[Unit, ...]:  # noqa: ARG002 - it is always asked
         with foreign_errors(f"the workers of {self.name}"):
@@ -149,9 +154,7 @@ class PlainCluster:
         return [own[name] for name in names]
 
     async def _call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(THREADS)
-        return await call_foreign(f"{what}() of {self.name}", function, *arguments, limiter=self._limiter)
+        return await call_foreign(f"{what}() of {self.name}", function, *arguments, threads=self._threads)
 
 
 def _state(name: UnitId, requested: Sequence[UnitId], observed: Sequence[UnitId]) -> UnitState:

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from trio_adaptive.decision.chosen import chosen_in_words
 from trio_adaptive.decision.consult import advised, consult
+from trio_adaptive.decision.lifecycle import overdue_units
 from trio_adaptive.decision.limiters import Facts, Limited, is_due, limit, listen, remember, silence, spend
 from trio_adaptive.decision.model import (
     Action,
@@ -49,6 +50,7 @@ from trio_adaptive.decision.model import (
 from trio_adaptive.decision.observe import landed, observe
 from trio_adaptive.decision.patience import forget
 from trio_adaptive.decision.refusals import unwelcome
+from trio_adaptive.decision.retries import allowed
 from trio_adaptive.decision.shrink import Excess, shrink, take_suggestion
 from trio_adaptive.decision.state import (
     LEAVING,
@@ -79,15 +81,17 @@ def decide(state: State, event: Event) -> Step:
 def _on_sample(state: State, event: Sampled) -> Step:
     sample = event.sample
     before = state = _take_in(state, sample)
+    late = overdue_units(state)
+    state = state.with_flights(late, "cancel", sample.at) if late else state
     census = take_census(state, sample)
     wanted = _wanted(state, sample, census)
     limited = _limit(state, sample, census, wanted, sample.at)
     state, final = limited.state, limited.final
     cleaning = ended_units(state, sample)
-    actions: tuple[Action, ...] = ()
     if cleaning:
-        actions = (Cancel(cleaning, ended=True),)
         state = state.with_flights(cleaning, "cancel", sample.at)
+    ended = (*cleaning, *late)
+    actions: tuple[Action, ...] = (Cancel(ended, ended=True),) if ended else ()
     note = state.stopping
     if not state.stopping:
         state, more, note = _towards(state, sample, census, final)
@@ -164,9 +168,8 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
     room = max(0.0, state.most - census.existing)
     number = int(min(missing - len(back), room))
     note = "" if number == missing - len(back) else "no room below the maximum until units have left"
-    if number and now < state.retry_at:
-        seconds = state.retry_at - now
-        return state, tuple(actions), f"next launch in {seconds:.1f} s, after a failure: {state.last_error}"
+    number, why = allowed(state, now, number)
+    note = why or note
     if number:
         state, fresh = _name_units(state, number)
         actions.append(Launch(fresh))

@@ -290,7 +290,10 @@ class Launch:
 
 @frozen
 class Cancel:
-    """Take back units that have not registered, or clean up after those that have ``ended`` by themselves."""
+    """Take back units that have not registered, or clean up after those that have ``ended``.
+
+    A unit has ended by itself, or has been given up because it did not register in time.
+    """
 
     units: tuple[UnitId, ...]
     ended: bool = False

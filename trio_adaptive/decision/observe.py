@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from attrs import evolve
 
+from trio_adaptive.decision.lifecycle import time_out
 from trio_adaptive.decision.model import ActionName, Outcome, Result, Sample, Unit, UnitId
 from trio_adaptive.decision.refusals import forgive, refused
+from trio_adaptive.decision.retries import failed, registered
 from trio_adaptive.decision.state import Flight, FlightKind, State
-
-STARTUPS_KEPT = 16
-"""How many start-up times the median is taken over: enough to ride out one slow start, few enough to follow."""
 
 ENDED_BY: Mapping[ActionName, frozenset[FlightKind]] = {
     "launch": frozenset({"launch"}),
@@ -28,7 +26,7 @@ BACK: frozenset[Result] = frozenset({"refused", "recalled"})
 
 def observe(state: State, sample: Sample) -> State:
     """The state after a look: flights that have landed, start-up times, failures, refusals, what has expired."""
-    state = forgive(_register(_land(state, sample), sample), sample)
+    state = forgive(time_out(_register(_land(state, sample), sample), sample), sample)
     nominations = state.nominations
     if nominations and nominations.keys() - sample.by_id.keys():
         nominations = {u: n for u, n in nominations.items() if u in sample.by_id}
@@ -73,16 +71,15 @@ def _register(state: State, sample: Sample) -> State:
             waiting[unit_id] = since
     state = evolve(state, launched_at=waiting)
     if startups:
-        kept = (*state.startups, *startups)[-STARTUPS_KEPT:]
-        state = evolve(state, startups=kept, failures=0, retry_at=-math.inf)
-    return _back_off(state, sample.at, broken[-1].detail) if broken else state
+        state = registered(state, startups)
+    return failed(state, sample.at, broken[-1].detail) if broken else state
 
 
 def landed(state: State, outcome: Outcome) -> State:
     """The state after an action has ended: settled until a later look shows it, or given up at once."""
     if outcome.action == "launch" and outcome.result != "done":
         # What did start is in the next look; what did not is simply missing from it.
-        state = _back_off(state, outcome.at, outcome.detail)
+        state = failed(state, outcome.at, outcome.detail)
     if outcome.action == "drain" and outcome.result == "refused":
         state = refused(state, outcome)
     flights = dict(state.flights)
@@ -103,10 +100,3 @@ def _after(flight: Flight, outcome: Outcome) -> Flight:
     if outcome.action == "drain":
         return evolve(flight, kind="leave", settled=outcome.at)
     return evolve(flight, settled=outcome.at)
-
-
-def _back_off(state: State, now: float, error: str) -> State:
-    if now < state.retry_at:  # launches of one round fail together: that is one failure
-        return evolve(state, last_error=error)
-    delay = min(state.rules.retry_delay * 2.0**state.failures, state.rules.retry_delay_max)
-    return evolve(state, failures=min(state.failures + 1, 60), retry_at=now + delay, last_error=error)

@@ -34,6 +34,9 @@ class Rules:
             ``wait_count`` intervals and the usual start-up time, since fetching it again would take that long.
         retry_delay: pause after a failed launch, doubled with each further one.
         retry_delay_max: the longest such pause.
+        retry_jitter: the share of such a pause that may be left out, so that many programs do not come back at once.
+        breaker_failures: after so many failures in a row launches are tried one by one.
+        startup_timeout: how long a unit may take to register; None: as long as is learned to be sensible.
         strangers: what becomes of workers that nobody planned, see `Strangers`.
         pending_timeout: the same as ``idle_timeout`` for a unit that has not registered; None: as long as for others.
         limits: what the limiters go by.
@@ -44,10 +47,16 @@ class Rules:
     idle_timeout: float | None = None
     retry_delay: float = 1.0
     retry_delay_max: float = 60.0
+    retry_jitter: float = 0.0
+    breaker_failures: int = 5
+    startup_timeout: float | None = None
     strangers: Strangers = "auto"
     pending_timeout: float | None = None
     limits: Limits = field(factory=Limits)
 
+
+LATEST = 16
+"""How many start-up times the median is taken over: enough to ride out one slow start, few enough to follow."""
 
 FlightKind: TypeAlias = Literal["launch", "cancel", "drain", "recall", "leave"]
 """``leave`` is a drain that can no longer be recalled."""
@@ -160,6 +169,7 @@ class State:
     retry_at: float = -math.inf
     last_error: str = ""
     launched_at: Mapping[UnitId, float] = field(factory=dict)
+    overdue: Mapping[UnitId, float] = field(factory=dict)
     startups: tuple[float, ...] = ()
     stopping: str = ""
 
@@ -181,7 +191,13 @@ class State:
     @property
     def startup(self) -> float | None:
         """Median time from launch to registered of the latest starts, in seconds; None before the first."""
-        return median(self.startups) if self.startups else None
+        return median(self.startups[-LATEST:]) if self.startups else None
+
+    @property
+    def startup_p95(self) -> float | None:
+        """What 95 of 100 of the starts that are remembered took at most, in seconds; None before the first."""
+        ordered = sorted(self.startups)
+        return ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else None
 
     @property
     def patience(self) -> float:

@@ -31,7 +31,7 @@ def in_words(record: Record) -> str:
     if record.outcome is not None:
         return _outcome(record.outcome)
     if record.command is not None:
-        return _command(record.command)
+        return command_in_words(record.command)
     words = "" if record.decision is None else _decision(record.decision)
     if not words and record.kind == "sample failed":
         return f"no answer, so nothing is changed: {record.error}"
@@ -72,10 +72,12 @@ def _outcome(outcome: Outcome) -> str:
     return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
-def _command(command: Command) -> str:
+def command_in_words(command: Command) -> str:
+    """A command of the user."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
-            return f"limits are now {minimum} to {maximum}"
+            bounds = [("minimum", minimum), ("maximum", maximum)]
+            return ", ".join(f"{name} is now {n:g}" for name, n in bounds if n is not None)
         case SetHold(n=n):
             return "no longer held" if n is None else f"held at {n}"
         case AddRequest(n=n):

@@ -128,7 +128,8 @@ class Adaptive:
 
     def statistics(self) -> Statistics:
         """How it is doing, as one frozen value."""
-        return statistics(self._life.state, self._life.history, self._life.stage)
+        journal = "" if self._life.journal is None else self._life.journal.trouble
+        return statistics(self._life.state, self._life.history, self._life.stage, journal)
 
     @property
     def log(self) -> list[tuple[float, dict[str, Any]]]:
@@ -218,6 +219,14 @@ async def _result(answer: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
+def _is_cancellation(error: BaseException) -> bool:
+    """Also that of a block which waited in task groups of its own: on trio all of their tasks tell of it."""
+    cancelled = anyio.get_cancelled_exc_class()
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(cancelled)[1] is None
+    return isinstance(error, cancelled)
+
+
 @asynccontextmanager
 async def adaptive(
     cluster: Any, *, settings: Settings | None = None, **options: Any
@@ -239,11 +248,9 @@ async def adaptive(
                 await tasks.start(scaler.run)
                 begun = True
                 yield scaler
-            except anyio.get_cancelled_exc_class():
-                raise  # the task group knows whose cancellation it is
             except BaseException as error:
-                if not begun and not isinstance(error, AlreadyDriven):
-                    raise
+                if _is_cancellation(error) or (not begun and not isinstance(error, AlreadyDriven)):
+                    raise  # the task group knows whose cancellation it is
                 failure = error  # raised again outside of the group, which would wrap it
             scaler.stop("its block has ended")
     finally:

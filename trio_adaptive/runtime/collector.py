@@ -7,11 +7,11 @@ from typing import Final, NoReturn, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed
+from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed, Unit
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
 LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
@@ -21,8 +21,20 @@ REST: Final = 1.0
 """Time between two looks, in seconds, where a shorter interval has nothing to count: see `Collector.is_calm`."""
 
 
-async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause) -> Sample:
+def taken_over(units: tuple[Unit, ...], name: str) -> tuple[Unit, ...]:
+    """The units, where those of an earlier run under this name are ours as well."""
+    if not name or all(unit.ours for unit in units):
+        return units
+    return tuple(
+        evolve(unit, ours=True) if not unit.ours and unit.id.startswith(f"{name}-") else unit
+        for unit in units
+    )
+
+
+async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause, name: str = "") -> Sample:
     """One look at the load and at the cluster; where only the load is not to be had, the sample says why.
+
+    ``name`` is what our units' names begin with.
 
     Raises:
         ClusterError: there was no look at the cluster.
@@ -34,7 +46,7 @@ async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause) -> Sampl
         raise
     except ClusterError as error:
         said = Load(0, missing=str(error))
-    units = await cluster.look(refresh=cause == "interval")
+    units = taken_over(await cluster.look(refresh=cause == "interval"), name)
     return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
 
 
@@ -85,7 +97,7 @@ class Collector:
     async def _sample(self, cause: Cause) -> None:
         try:
             with anyio.fail_after(self.settings.call_timeout):
-                sample = await take_sample(self.cluster, self.load, cause)
+                sample = await take_sample(self.cluster, self.load, cause, self.settings.name)
         except ClusterClosed as error:
             self.stops.send_nowait(str(error))
             await anyio.sleep_forever()

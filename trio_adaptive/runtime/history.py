@@ -10,8 +10,10 @@ from typing import Any, Literal, TypeAlias
 import anyio
 from attrs import define, field, frozen
 
+from trio_adaptive.decision.lifecycle import startup_limit
 from trio_adaptive.decision.limiters import BudgetStatistics, budget_statistics
 from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
+from trio_adaptive.decision.retries import Breaker, breaker
 from trio_adaptive.decision.state import Floor, Hold, State
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
@@ -40,9 +42,14 @@ class Statistics:
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
         last_error: the latest thing that went wrong, in the cluster's own words.
+        breaker: "open" after too many failures in a row, while nothing is launched; "half-open" while launches are
+            tried one by one; else "closed".
         startup: median time from launch to registered; None before the first.
+        startup_p95: what 95 of 100 of the starts took at most; None before the first.
+        startup_limit: how long a unit may take to register before it is given up.
         samples: looks that were answered.
         samples_failed: looks that were not.
+        journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
     """
 
@@ -64,9 +71,13 @@ class Statistics:
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
     last_error: str
+    breaker: Breaker
     startup: float | None
+    startup_p95: float | None
+    startup_limit: float
     samples: int
     samples_failed: int
+    journal: str
     stop_reason: str
 
 
@@ -184,8 +195,9 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
-def statistics(state: State, history: History, stage: Stage) -> Statistics:
+def statistics(state: State, history: History, stage: Stage, journal: str = "") -> Statistics:
     """Put the statistics together from what is known."""
+    now = history.records[-1].at if history.records else 0.0
     decision = history.latest.decision if history.latest is not None else None
     paused: list[Literal["growing", "shrinking"]] = []
     if state.paused_growing:
@@ -211,8 +223,12 @@ def statistics(state: State, history: History, stage: Stage) -> Statistics:
         paused=tuple(paused),
         failures=state.failures,
         last_error=state.last_error,
+        breaker=breaker(state, now),
         startup=state.startup,
+        startup_p95=state.startup_p95,
+        startup_limit=startup_limit(state),
         samples=history.samples,
         samples_failed=history.samples_failed,
+        journal=journal,
         stop_reason=state.stopping,
     )

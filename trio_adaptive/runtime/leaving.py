@@ -11,6 +11,7 @@ from trio_adaptive.decision.state import units_for
 from trio_adaptive.decision.victims import whole_units
 from trio_adaptive.errors import ClusterError
 from trio_adaptive.runtime.actions import Actions
+from trio_adaptive.runtime.collector import taken_over
 from trio_adaptive.runtime.scaler import Scaler
 
 
@@ -46,7 +47,8 @@ async def _give_back(actions: Actions, port: Cluster, settings: Settings) -> Non
     keep = units_for(settings.minimum, size) if settings.on_exit == "minimum" else 0
     try:
         with anyio.fail_after(settings.call_timeout):
-            units = [unit for unit in await port.look(refresh=True) if unit.ours]
+            seen = taken_over(await port.look(refresh=True), settings.name)
+            units = [unit for unit in seen if unit.ours]
             pending, leaving = await _whom(actions, units, keep, size)
     except (ClusterError, TimeoutError):
         return  # nobody there to give them back to

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,24 +20,31 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import evolve, fields_dict
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster, Telling
+from trio_adaptive.clusters.base import Cluster, Queued, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
 from trio_adaptive.decision.state import Rules, State
-from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
+from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
+from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
 from trio_adaptive.runtime.policies import policy_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
+
+if TYPE_CHECKING:
+    from trio_adaptive.journal.writing import Journal
+
+RETRY_JITTER = 0.2
+"""The share of a pause after a failed launch that may be left out."""
 
 
 class Lifetime:
@@ -50,6 +58,7 @@ class Lifetime:
         bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
         stopped: set when nothing of it is left.
+        journal: what is written of it, while it runs and where that is wanted.
         taken_over: whether it ended because somebody else drives the cluster by now.
     """
 
@@ -63,6 +72,7 @@ class Lifetime:
         self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
         self.stopped = anyio.Event()
+        self.journal: Journal | None = None
         self.taken_over = False
         self._cluster = cluster
         self._settings = settings
@@ -77,6 +87,8 @@ class Lifetime:
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[str] | None = None
         self._reason = "cancelled"
+        self._failure: GivenUp | None = None
+        self._hopeless = Hopeless(settings)
         self._called_off = ""
 
     @property
@@ -133,6 +145,7 @@ class Lifetime:
 
         Raises:
             AlreadyDriven: the cluster has a driver.
+            GivenUp: it has ended by itself, since a setting says so.
         """
         self.stage = "running"
         try:
@@ -142,6 +155,8 @@ class Lifetime:
                     ready()
                 else:
                     await self._adapt(self._port, ready)
+            if self._failure is not None:
+                raise self._failure
         finally:
             self._state = self.state
             self._scaler = self._actions = self._port = self._inbox = self._stops = None
@@ -155,8 +170,10 @@ class Lifetime:
         events, inbox = anyio.create_memory_object_stream[Event](math.inf)
         reasons, stops = anyio.create_memory_object_stream[str](math.inf)
         wake_ups, wakes = anyio.create_memory_object_stream[None](1)
-        with events, inbox, reasons, stops, wake_ups, wakes:
+        journal = _journal(self._settings, self._state.prefix, self._tell)
+        with events, inbox, reasons, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
+                self._state = _patient(self._state, port)
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
@@ -166,6 +183,8 @@ class Lifetime:
                 self._inbox, self._stops = events, reasons
                 calendar = self._make_calendar(events.send_nowait)
                 calendar.tell()  # ahead of the first look
+                if self.journal is not None:
+                    outer.start_soon(self.journal.run)
                 try:
                     async with anyio.create_task_group() as adapting:
                         adapting.start_soon(collector.run)
@@ -178,7 +197,11 @@ class Lifetime:
                 finally:
                     self.stage = "stopping"
                     with anyio.CancelScope(shield=True):
-                        await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                        try:
+                            await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                        finally:
+                            if self.journal is not None:
+                                self.journal.close(self._reason)
                     self._recall.save(scaler.state.startups)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
@@ -211,8 +234,13 @@ class Lifetime:
     def _make_calendar(self, send: Callable[[SetSchedule], None]) -> Calendar:
         return Calendar(self._settings.schedules, send, self._state.windows)
 
-    def _publish(self, record: Record) -> None:
+    def _publish(self, event: Event, before: State, record: Record) -> None:
         self.history.publish(record, self.sample)
+        if self.journal is not None:
+            self.journal.put(event, before, record)
+        if not before.stopping and (error := self._hopeless.after(event, self.state)) is not None:
+            self._failure = error
+            self.stop(str(error))
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
         self._reason = await stops.receive()
@@ -238,6 +266,14 @@ class Lifetime:
         self._recall.see(sample)
 
 
+def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager[Journal | None]:
+    if not settings.journal:
+        return nullcontext()
+    from trio_adaptive.journal.writing import open_journal  # noqa: PLC0415 - only those who want one wait for it
+
+    return open_journal(settings, run, tell)
+
+
 def _first_state(settings: Settings, recall: Recall) -> State:
     rules = Rules(
         interval=settings.interval,
@@ -245,18 +281,28 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         idle_timeout=settings.idle_timeout,
         retry_delay=settings.retry_delay,
         retry_delay_max=settings.retry_delay_max,
+        retry_jitter=RETRY_JITTER,
+        breaker_failures=settings.breaker_failures,
+        startup_timeout=settings.startup_timeout,
         strangers=settings.strangers,
         pending_timeout=settings.pending_timeout,
         limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
     )
     # The prefix tells apart the units of two runs on one scheduler.
-    prefix = f"adaptive-{secrets.token_hex(3)}"
+    prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
     policy = policy_of(settings, recall.memory)
     return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
 
 
 def _is_calm(port: Cluster, scaler: Scaler) -> bool:
     return scaler.is_settled and isinstance(port, Telling) and port.tells_all
+
+
+def _patient(state: State, port: Cluster) -> State:
+    """The state for a cluster whose units wait in a queue: where nobody has said how long, it is for ever."""
+    if state.rules.startup_timeout is not None or not (isinstance(port, Queued) and port.queues):
+        return state
+    return evolve(state, rules=evolve(state.rules, startup_timeout=math.inf))
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:

@@ -45,7 +45,7 @@ class Scaler:
         inbox: everything that happens comes through here.
         actions: starts what was decided.
         wake: asks for a look soon.
-        publish: takes each record; must not block.
+        publish: takes each event, the state before it, and the record of it; must not block.
         seen: takes each sample; must not block.
         tell: takes what goes wrong, in words; must not block.
         is_settled: whether the latest decision found the size as it should be.
@@ -55,7 +55,7 @@ class Scaler:
     inbox: MemoryObjectReceiveStream[Event]
     actions: Actions
     wake: Callable[[], None]
-    publish: Callable[[Record], None]
+    publish: Callable[[Event, State, Record], None]
     seen: Callable[[Sample], None]
     tell: Tell = log
     is_settled: bool = False
@@ -99,7 +99,7 @@ class Scaler:
                     self.tell(self._trouble, f"No suggestion, so nobody leaves: {event.error}")
             case _:  # a command: let it show at once
                 self.wake()
-        self.publish(record)
+        self.publish(event, before, record)
 
     def _tell_of_blocked(self, load: Load, before: Load | None) -> None:
         # Once, and again only when it is more: numbers of tasks change with every look. Why the load is degraded has

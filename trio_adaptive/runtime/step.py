@@ -15,7 +15,7 @@ async def one_step(cluster: Cluster, load: LoadSource, scaler: Scaler, actions: 
     Raises:
         ClusterError: the look failed.
     """
-    scaler.step(Sampled(await take_sample(cluster, load, "interval")))
+    scaler.step(Sampled(await take_sample(cluster, load, "interval", actions.settings.name)))
     while True:
         scaler.take_waiting()
         if actions.idle:

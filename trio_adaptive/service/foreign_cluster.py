@@ -18,7 +18,7 @@ from typing import Any
 import trio
 from attrs import evolve, field, frozen
 
-from trio_adaptive.clusters.foreign import call_foreign
+from trio_adaptive.clusters.foreign import Threads, call_foreign
 from trio_adaptive.config import Settings
 from trio_adaptive.errors import CallTimedOut, ClusterClosed, ClusterError
 from trio_adaptive.runtime.adaptive import Adaptive, adaptive
@@ -128,7 +128,7 @@ class _Making:
 
         logger.info("Making a %s", self._blueprint.name)
         try:
-            await call_foreign(self._blueprint.name, make, limiter=_one_thread())
+            await call_foreign(self._blueprint.name, make, threads=Threads())
         except ClusterError:
             logger.debug("The %s has failed", self._blueprint.name, exc_info=True)
             raise
@@ -172,7 +172,7 @@ async def _close(cluster: Any, name: str) -> None:
     logger.info("Closing the %s", name)
     try:
         with trio.fail_after(CLOSING):
-            await call_foreign(f"close() of {name}", cluster.close, limiter=_one_thread())
+            await call_foreign(f"close() of {name}", cluster.close, threads=Threads())
     except (trio.TooSlowError, ClusterError) as error:
         with suppress(AttributeError):
             cluster.shutdown_on_close = False  # Dask's hook at the end of the process would only try it again
@@ -188,11 +188,6 @@ def _is_of_a_failed_start(error: BaseException | None) -> bool:
     At the very end it asserts that all of its workers are closed, and a job that was never accepted stays created.
     """
     return isinstance(error, AssertionError) and str(error) == "Status.created"
-
-
-def _one_thread() -> Any:
-    # Of its own: a call that hangs must not keep another one from its thread.
-    return trio.CapacityLimiter(1)
 
 
 def _told(cluster: Any, attribute: str) -> str:

@@ -66,8 +66,12 @@ def status_text(scaler: Adaptive) -> Text:
         text.append(f" │ {words}", style="yellow")
     if now.degraded:
         text.append(f" │ degraded: {now.degraded.splitlines()[0]}", style="yellow")
+    if now.journal:
+        text.append(f" │ no journal: {now.journal}", style="yellow")
     if now.failures:
-        text.append(f" │ {now.failures} failed: {now.last_error.splitlines()[0]}", style="bold red")
+        broken = "" if now.breaker == "closed" else f", breaker {now.breaker}"
+        error = now.last_error.splitlines()[0] if now.last_error else "no reason given"
+        text.append(f" │ {now.failures} failed{broken}: {error}", style="bold red")
     return text
 
 

@@ -109,7 +109,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     workload = asked.workload
     if swept is None:
         results = compare(plan)
-        print(as_json([("", results)]) if options.json else _told(workload, plan, table(results)))
+        print(as_json([("", results)]) if options.json else _told(plan, table(results)))
         if options.plot is not None:
             _draw(options.plot, lambda path: plot_courses(results, workload.name, path))
         return 0
@@ -120,15 +120,19 @@ def run_simulate(options: argparse.Namespace) -> int:
     ]
     told = table([result for _, result in rows], names=[name for name, _ in rows])
     as_text = [(f"{value:g}", results) for value, results in groups]
-    print(as_json(as_text) if options.json else _told(workload, plan, told))
+    print(as_json(as_text) if options.json else _told(plan, told, swept=setting))
     if options.plot is not None:
         _draw(options.plot, lambda path: plot_frontier(groups, setting, path))
     return 0
 
 
-def _told(workload: Workload, plan: Plan, figures: str) -> str:
-    hardware = plan.hardware
-    cluster = f"a start takes {hardware.startup:g} s, at most {plan.maximum:g} workers"
+def _told(plan: Plan, figures: str, *, swept: str = "") -> str:
+    workload = plan.workload
+    facts = {
+        "startup": f"a start takes {plan.hardware.startup:g} s",
+        "maximum": f"at most {plan.maximum:g} workers",
+    }
+    cluster = ", ".join(fact for setting, fact in facts.items() if setting != swept)
     return f"{workload.name}: {in_all(workload)}\n{cluster}\n\n{figures}\n\n{LEGEND}"
 
 

@@ -48,6 +48,7 @@ class Scene:
         startup: seconds until a new worker is there.
         per: threads of a worker.
         pending: tasks that no worker has and a new one could run.
+        in_line: tasks that workers have beyond their threads, and a new one could run.
     """
 
     view: View
@@ -56,6 +57,7 @@ class Scene:
     startup: float
     per: float
     pending: int
+    in_line: int
 
     @property
     def here(self) -> int:
@@ -118,12 +120,12 @@ class Adaptive:
             return self, as_told(view)
         share = share_of(work, view.load.offers)
         per = work.threads / work.workers if work.workers else 1.0
-        scene = Scene(
-            view, work, kinds(work.groups, self.remembered), self._startup(view), per, share.pending
-        )
+        every = kinds(work.groups, self.remembered)
+        in_line = max(0, share.tasks - share.pending - work.threads)
+        scene = Scene(view, work, every, self._startup(view), per, share.pending, in_line)
         arrivals = self.arrivals.see(view.at, work.submissions, work.submitted, scene.startup)
         needed, why = self._needed(scene, arrivals)
-        needed = int(min(max(needed + share.kept, work.busy), view.maximum))
+        needed = int(min(max(needed, work.busy), view.maximum))
         levels = self.levels.see(needed, view.at)
         kept, until = self._kept(scene, arrivals, levels)
         demands: tuple[Demand, ...] = (
@@ -149,7 +151,7 @@ class Adaptive:
     def _needed(self, scene: Scene, arrivals: Arrivals) -> Demand:
         """How many workers there is work for."""
         work, view, here = scene.work, scene.view, scene.here
-        queue = queue_of(work, scene.pending, scene.every)
+        queue = queue_of(work, scene.pending, scene.in_line, scene.every)
         if not queue.tasks:
             return work.busy, f"so many have work: {counted(work.processing, 'task')}"
         most = work.busy + math.ceil(queue.tasks / scene.per)
@@ -190,17 +192,21 @@ class Adaptive:
                 return needed, math.inf
             ahead = max(AHEAD * startup * self._price, self.target_duration)
             return max(needed, min(here, needed_soon(scene.every, here, startup, ahead))), at
-        step = GIVEN_BACK * startup
         for level in range(here, needed, -1):
-            keep = self._keep(
-                startup, max(1 / arrivals.burst, arrivals.burst / level), levels.gaps_of(level - 1)
-            )
-            ends = at - levels.unneeded(level - 1, at) + keep
-            until = math.ceil((ends - scene.view.confirmation) / step) * step if ends > -math.inf else ends
-            if at < until:
+            last = at - levels.unneeded(level - 1, at)
+            least = self._round(last + KEPT_STARTUPS * startup, scene)
+            if at < least:  # until then there is nothing to be worked out
+                return level, least
+            waiting = max(1 / arrivals.burst, arrivals.burst / level)
+            restart = startup * (self._price + self.value_of_time * waiting)
+            if at < (until := self._round(last + keep_time(levels.gaps_of(level - 1), restart), scene)):
                 return level, until
         return needed, math.inf
 
-    def _keep(self, startup: float, waiting: float, gaps: tuple[float, ...]) -> float:
-        restart = startup * (self._price + self.value_of_time * waiting)
-        return max(keep_time(gaps, restart), KEPT_STARTUPS * startup)
+    @staticmethod
+    def _round(until: float, scene: Scene) -> float:
+        """When a worker goes that is kept until then: the decision itself waits a little, and several go at once."""
+        if until == -math.inf:
+            return until
+        step = GIVEN_BACK * scene.startup
+        return math.ceil((until - scene.view.confirmation) / step) * step

@@ -34,15 +34,15 @@ class Queue:
     known: bool
 
 
-def queue_of(work: Work, pending: int, every: Sequence[Kind]) -> Queue:
+def queue_of(work: Work, pending: int, in_line: int, every: Sequence[Kind]) -> Queue:
     """The queue: those that no worker has, and those that workers have beyond their threads.
 
     Args:
         work: all of it.
         pending: tasks that no worker has and a new one could run.
+        in_line: tasks that workers have beyond their threads, and a new one could run.
         every: all kinds.
     """
-    in_line = max(0, work.processing - work.threads)
     share = in_line / work.processing if work.processing else 0.0
     tasks = seconds = 0.0
     for kind in every:
