@@ -88,8 +88,9 @@ class Adaptive:
     hand, five workers are asked for, and a few more as more is submitted.
 
     Keeping. The k-th worker is kept for as long as would have been best for its past gaps, see
-    `trio_adaptive.decision.targets.levels`, where closing it costs ``S * (billed + v * max(1 / b, b / k))`` for a start-up time S,
-    the value v of time, and b tasks in a submission: so many wait for it. Of a graph, those are kept that a stage needs that
+    `trio_adaptive.decision.targets.levels`, where closing it costs ``S * (billed + v * max(1 / b, b / n))`` for a start-up time S,
+    the value v of time, b tasks in a submission and n levels that were ever needed: what it would have done within S lets
+    all of them wait by S / n longer. Of a graph, those are kept that a stage needs that
     begins within S. A start is called off only when a graph is done and nothing else has ever come.
 
     What other reasons ask for (resources, stored data, scattering) is asked for as well, see
@@ -197,7 +198,7 @@ class Adaptive:
             least = self._round(last + KEPT_STARTUPS * startup, scene)
             if at < least:  # until then there is nothing to be worked out
                 return level, least
-            waiting = max(1 / arrivals.burst, arrivals.burst / level)
+            waiting = max(1 / arrivals.burst, arrivals.burst / levels.most)
             restart = startup * (self._price + self.value_of_time * waiting)
             if at < (until := self._round(last + keep_time(levels.gaps_of(level - 1), restart), scene)):
                 return level, until

@@ -26,7 +26,7 @@ PRIOR_SCALE: Final = 0.25
 """Before anything is seen, a gap is longer than t with the probability ``1 / (1 + t / (PRIOR_SCALE * restart))``, for
 which keeping for ``(1 - PRIOR_SCALE) * restart`` is best."""
 
-CANDIDATES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+CANDIDATES: Final = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Keep times that are tried beside the gaps themselves, in restarts."""
 
 
@@ -64,6 +64,11 @@ class Levels:
         if level < self.needed:
             return 0.0
         return at - self.since[level] if level < len(self.since) else math.inf
+
+    @property
+    def most(self) -> int:
+        """The most levels that were ever needed; at least 1."""
+        return max(1, len(self.since))
 
     def gaps_of(self, level: int) -> tuple[float, ...]:
         """The gaps seen of a level, counted from 0."""
