@@ -82,8 +82,10 @@ async def test_launches_that_go_on_failing_open_the_breaker_and_are_probed_one_b
         await until_so(scaler, lambda: observed(scaler) == 3)
         assert scaler.statistics().breaker == "closed"
         sizes = [len(units) for _, units in decided(scaler, Launch)]
-        assert sizes[:4] == [3, 3, 3, 1]
-        assert set(sizes[4:-1]) == {1}
+        opened = sizes.index(1)
+        assert 1 <= opened <= 3  # those of one round that fail far apart are more than one failure
+        assert sizes[:opened] == [3] * opened
+        assert set(sizes[opened:-1]) == {1}
         assert sizes[-1] == 2
 
 
