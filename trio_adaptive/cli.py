@@ -24,6 +24,7 @@ from trio_adaptive.errors import (
     Mistake,
     SchedulerLost,
 )
+from trio_adaptive.forms import number_or_text
 from trio_adaptive.service.signals import fatal_interrupts
 from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 from trio_adaptive.simulation.command import add_simulate, run_simulate
@@ -310,7 +311,7 @@ def _command(commands: Any, name: str, summary: str, examples: str) -> argparse.
     scaling = command.add_argument_group("scaling")
     for option, meaning in SCALER_OPTIONS.items():
         name = option.rsplit("-", 1)[-1].upper()
-        scaling.add_argument(f"--{option}", type=_number_or_text, metavar=name, help=meaning)
+        scaling.add_argument(f"--{option}", type=number_or_text, metavar=name, help=meaning)
     scaling.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file; its table [adaptive] has all options"
     )
@@ -335,16 +336,6 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
         "-q", "--quiet", action="store_true", help="only warnings; no status line, no report"
     )
     display.add_argument("-v", "--verbose", action="store_true", help="log every decision")
-
-
-def _number_or_text(text: str) -> float | str:
-    """A number where it is one; whether it will do is for the settings to say, of all options at once."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _port(text: str) -> int:

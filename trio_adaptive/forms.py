@@ -165,3 +165,13 @@ def _check_sense(table: Mapping[str, Any], path: str, wrong: list[Mistake]) -> N
         wrong.append(Mistake(path, f"minimum is {least}, but maximum is {most}", "minimum at most maximum"))
     if table["start"].split() == table["end"].split():
         wrong.append(Mistake(path, f"start and end are both {table['start']!r}", "an end that differs"))
+
+
+def number_or_text(text: str) -> float | str:
+    """A number where it is one; whether it will do is for the settings to say, of all options at once."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

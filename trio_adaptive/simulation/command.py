@@ -15,6 +15,7 @@ from trio_adaptive.decision.state import Rules
 from trio_adaptive.decision.targets.named import NAMES, named_policy
 from trio_adaptive.durations import parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
+from trio_adaptive.forms import number_or_text
 from trio_adaptive.runtime.policies import own_policy
 from trio_adaptive.simulation.cluster import Hardware
 from trio_adaptive.simulation.compare import SWEPT, Plan, compare, sweep
@@ -230,7 +231,7 @@ class _Asked:
         options = self._options
         names = ("interval", "wait_count", "target_duration", "value_of_time")
         given: Mapping[str, object] = {
-            name: _number_or_text(getattr(options, name))
+            name: number_or_text(getattr(options, name))
             for name in names
             if getattr(options, name) is not None
         }
@@ -241,7 +242,7 @@ class _Asked:
         if text is None:
             return default
         try:
-            return max(0.0, parse_duration(_number_or_text(text)))
+            return max(0.0, parse_duration(number_or_text(text)))
         except (TypeError, ValueError):
             self._mistakes.append(Mistake(f"--{name}", f"is {text!r}", 'a duration, such as "30s" or 30'))
             return default
@@ -252,7 +253,7 @@ class _Asked:
         text: str | None = getattr(self._options, name)
         if text is None:
             return default
-        value = _number_or_text(text)
+        value = number_or_text(text)
         if isinstance(value, str) or not least <= value <= most or (whole and value != int(value)):
             kind = "a whole number" if whole else "a number"
             upper = f", at most {most:g}" if math.isfinite(most) else ""
@@ -280,12 +281,3 @@ def _workload(text: str) -> Workload:
         allowed = f"a file, or one of {', '.join(FAMILIES)}, with :SEED"
         raise ConfigurationError([Mistake("workload", f"no file and no family: {text!r}", allowed)])
     return read_workload(path)
-
-
-def _number_or_text(text: str) -> float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
