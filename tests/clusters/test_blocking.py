@@ -42,7 +42,7 @@ def cluster():
     yield blocking
     blocking.go.set()
     deadline = time.monotonic() + LIMIT
-    while any("foreign" in thread.name for thread in threading.enumerate()):  # as trio calls one that works
+    while any(" from " in thread.name for thread in threading.enumerate()):  # as trio calls one that works
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
