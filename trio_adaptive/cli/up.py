@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_adaptive.cli.options import add_command, add_scaling, given, option
 from trio_adaptive.cli.serving import Command, serve
+from trio_adaptive.cli.web_options import add_web_options, web_of
 from trio_adaptive.cli.worker_options import whole_number
 from trio_adaptive.errors import ConfigurationError, Mistake
 
@@ -48,6 +49,7 @@ def add(commands: Any) -> None:
     )
     up.add_argument("--log-format", choices=("text", "json"), help="of the log lines (default text)")
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
+    add_web_options(up)
 
 
 def _port(text: str) -> int:
@@ -68,12 +70,14 @@ def _prepare(options: argparse.Namespace, live: bool) -> Command:
     form = options.log_format or configuration.service.log_format
     level = configuration.service.log_level
     set_up_logging(live=live, verbose=options.verbose, quiet=options.quiet, form=form, level=level)
-    return lambda: up(configuration, live=live)
+    web = web_of(options, configuration)
+    return lambda: up(configuration, live=live, web=web)
 
 
 def _configuration(options: argparse.Namespace) -> Configuration:
-    from trio_adaptive.service.config_file.reading import DEFAULT, Configuration, Hosting, read_configuration  # noqa: PLC0415 - slow to import
+    from trio_adaptive.service.config_file.reading import Configuration, Hosting, read_configuration  # noqa: PLC0415 - slow to import
     from trio_adaptive.service.config_file.tables import ServiceTable  # noqa: PLC0415
+    from trio_adaptive.service.fleet import DEFAULT  # noqa: PLC0415
 
     said = given(options)
     if options.file is None or options.file.suffix == ".toml":

@@ -13,6 +13,7 @@ from trio_adaptive.service.config_file.given import Given
 from trio_adaptive.service.config_file.reading import read_configuration
 from trio_adaptive.service.elastic import Plan
 from trio_adaptive.service.foreign_cluster import ForeignPlan
+from trio_adaptive.service.listen import Listen
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def test_nothing_said_is_one_cluster_of_forked_workers():
 
 def test_an_empty_file_says_nothing(read):
     configuration = read("")
-    assert configuration.service.listen == "127.0.0.1:8788"
+    assert configuration.service.listen == Listen()
     assert list(configuration.clusters) == ["default"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from trio_adaptive.config.allowed import Allowed
+from trio_adaptive.service.listen import Listen, parse_address
 
 LogFormat: TypeAlias = Literal["text", "json"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -17,8 +18,6 @@ MOST_PORT = 65535
 
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 NAME_WORDS = "a name of letters, digits, - and _, at most 63 long"
-
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 
 
 def _one_of(names: tuple[str, ...]) -> Allowed:
@@ -33,17 +32,14 @@ def _read_path(given: object) -> Path | None:
     return Path(given).expanduser()
 
 
-def _is_address(given: object) -> bool:
-    match = _ADDRESS.fullmatch(given) if isinstance(given, str) else None
-    return match is not None and int(match["port"]) <= MOST_PORT
-
-
-def _read_listen(given: object) -> str | None:
+def _read_listen(given: object) -> Listen | None:
     if given is None or given is False:
         return None
-    if not isinstance(given, str) or not _is_address(given):
-        raise ValueError("no address")
-    return given
+    if isinstance(given, Listen):
+        return given
+    if not isinstance(given, str):
+        raise TypeError("no address")
+    return Listen(parse_address(given), may_move=False)
 
 
 def _read_dashboard(given: object) -> str | None:
@@ -71,8 +67,8 @@ def _is_weight(given: object) -> bool:
 
 
 OptionalPath: TypeAlias = Annotated[Path | None, Allowed("a path, as text", read=_read_path)]
-Listen: TypeAlias = Annotated[
-    str | None, Allowed('"HOST:PORT", such as "127.0.0.1:8788", or false', read=_read_listen)
+ListenHere: TypeAlias = Annotated[
+    Listen | None, Allowed('"HOST:PORT", such as "127.0.0.1:8788", or false', read=_read_listen)
 ]
 DashboardAddress: TypeAlias = Annotated[
     str | None, Allowed('"HOST:PORT" or ":PORT", such as ":8787", or false', read=_read_dashboard)

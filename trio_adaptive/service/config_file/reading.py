@@ -25,12 +25,10 @@ from trio_adaptive.service.config_file.tables import (
 )
 from trio_adaptive.service.config_file.together import check_together
 from trio_adaptive.service.elastic import Plan
+from trio_adaptive.service.fleet import DEFAULT
 from trio_adaptive.service.foreign_cluster import ForeignPlan
 from trio_adaptive.service.own_workers import plan_of_workers
 from trio_adaptive.service.specification import Findings, specification_of
-
-DEFAULT: Final = "default"
-"""The name of the one cluster where the configuration names none."""
 
 TABLES: Final = ("service", "adaptive", "cluster", "clusters")
 BY_CLASS: Final = ("module", "class", "args", "kwargs")
@@ -112,8 +110,8 @@ class _Reading:
             with file.open("rb") as stream:
                 content = tomllib.load(stream)
         except (OSError, ValueError, RecursionError) as error:
-            problem = f"cannot be read: {error}"
-            raise ConfigurationError([Mistake(str(file), problem, "a TOML file in UTF-8")]) from error
+            self.mistakes.append(Mistake(str(file), f"cannot be read: {error}", "a TOML file in UTF-8"))
+            return {}
         for name in content:
             if name not in TABLES:
                 problem = f"unknown table{near(name, TABLES)}"

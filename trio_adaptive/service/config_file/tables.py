@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import attrs
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from trio_adaptive.config.allowed import FROM_1, Maximum
 from trio_adaptive.config.sources import near, shown
 from trio_adaptive.errors import Mistake
 from trio_adaptive.service.config_file.fields import (
     DashboardAddress,
-    Listen,
+    ListenHere,
     Modules,
     OneOfLogFormat,
     OneOfLogLevel,
@@ -26,6 +26,7 @@ from trio_adaptive.service.config_file.fields import (
     Weight,
     YesOrNo,
 )
+from trio_adaptive.service.listen import Listen
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class ServiceTable:
         maximum: the most workers that all clusters may have together, divided fairly; infinite for no such bound.
     """
 
-    listen: Listen = "127.0.0.1:8788"
+    listen: ListenHere = field(factory=Listen)
     tls_cert: OptionalPath = None
     tls_key: OptionalPath = None
     tls_client_ca: OptionalPath = None
