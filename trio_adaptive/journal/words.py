@@ -19,6 +19,7 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetSchedule,
+    SetShare,
     Stop,
 )
 
@@ -72,7 +73,7 @@ def _outcome(outcome: Outcome) -> str:
     return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
-def command_in_words(command: Command) -> str:
+def command_in_words(command: Command) -> str:  # noqa: PLR0911 - one case for each command
     """A command of the user."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -87,5 +88,7 @@ def command_in_words(command: Command) -> str:
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetShare(share=share):
+            return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

@@ -36,6 +36,7 @@ class Plan:
         scheduler: the address of a scheduler that runs; None to start one.
         port: the port of the scheduler that is started; 0 for any.
         dashboard_address: host and port of Dask's dashboard; None for none.
+        prepare: is shown the scaler before it begins.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Plan:
     scheduler: str | None = None
     port: int = 0
     dashboard_address: str | None = "127.0.0.1:0"
+    prepare: Callable[[Adaptive], None] | None = None
 
 
 async def _nothing_to_renew() -> None:
@@ -111,7 +113,7 @@ async def _adapting(
     _make_folder(plan.worker.log_dir)
     async with (
         command_cluster(address, plan.worker) as cluster,
-        adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
+        adaptive(cluster, settings=evolve(plan.settings, **ends), prepare=plan.prepare) as scaler,
     ):
         yield Elastic(
             address,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 import trio
+from attrs import evolve
 
 from trio_adaptive.service.config_file.reading import Configuration, Hosting
 from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signal
 from trio_adaptive.service.fleet import Fleet, Hosted
 from trio_adaptive.service.foreign_cluster import foreign_cluster
 from trio_adaptive.service.several import Several, until_taken_over
+from trio_adaptive.service.sharing import Sharing
 from trio_adaptive.service.signals import Signals
 from trio_adaptive.service.status import watched
 
@@ -47,7 +50,7 @@ async def up(configuration: Configuration, *, live: bool, web: Web | None = None
             if len(hostings) == 1:
                 await _one(hostings[0], fleet, signals, live=live)
             else:
-                await _several(hostings, fleet, signals)
+                await _several(configuration, fleet, signals)
         nursery.cancel_scope.cancel()
     return 0
 
@@ -76,19 +79,33 @@ async def _one(hosting: Hosting, fleet: Fleet, signals: Signals, *, live: bool) 
         nursery.cancel_scope.cancel()
 
 
-async def _several(hostings: list[Hosting], fleet: Fleet, signals: Signals) -> None:
-    def came(hosting: Hosting, cluster: Elastic) -> None:
-        fleet.add(_hosted(hosting, cluster))
-        _greet(cluster, hosting.name)
-
-    several = Several(opening, came, lambda hosting: fleet.remove(hosting.name))
-    signals.pids = lambda: [pid for cluster in several.up.values() for pid in cluster.pids()]
+async def _several(configuration: Configuration, fleet: Fleet, signals: Signals) -> None:
+    sharing = Sharing(configuration.service.maximum)
     async with trio.open_nursery() as nursery:
+
+        def came(hosting: Hosting, cluster: Elastic) -> None:
+            fleet.add(_hosted(hosting, cluster))
+            nursery.start_soon(sharing.follow, hosting.name, cluster.scaler)
+            _greet(cluster, hosting.name)
+
+        several = Several(partial(_shared, sharing), came, lambda hosting: fleet.remove(hosting.name))
+        signals.pids = lambda: [pid for cluster in several.up.values() for pid in cluster.pids()]
         await nursery.start(renew_on_signal, lambda: list(several.up.values()))
+        nursery.start_soon(sharing.run)
         async with trio.open_nursery() as clusters:
-            for hosting in hostings:
+            for hosting in configuration.clusters.values():
                 clusters.start_soon(several.host, hosting)
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _shared(sharing: Sharing, hosting: Hosting) -> AsyncGenerator[Elastic]:
+    prepare = sharing.joining(hosting.name, hosting.weight)
+    try:
+        async with opening(evolve(hosting, plan=evolve(hosting.plan, prepare=prepare))) as cluster:
+            yield cluster
+    finally:
+        sharing.leave(hosting.name)
 
 
 def _hosted(hosting: Hosting, cluster: Elastic) -> Hosted:

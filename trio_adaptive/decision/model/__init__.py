@@ -27,6 +27,7 @@ from trio_adaptive.decision.model.events import (
     SetLimits,
     SetPause,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "SetLimits",
     "SetPause",
     "SetSchedule",
+    "SetShare",
     "Stop",
     "Suggest",
     "Suggested",

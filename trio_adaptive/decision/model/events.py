@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
@@ -101,6 +101,14 @@ class SetSchedule:
 
 
 @frozen
+class SetShare:
+    """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
+
+    at: float
+    share: Share | None
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -108,5 +116,5 @@ class Stop:
     reason: str
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetShare | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
