@@ -51,6 +51,7 @@ class Statistics:
         samples_failed: looks that were not.
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
+        policy: which one decides, by name.
     """
 
     stage: Stage
@@ -79,6 +80,7 @@ class Statistics:
     samples_failed: int
     journal: str
     stop_reason: str
+    policy: str
 
 
 class Follower:
@@ -231,4 +233,5 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         samples_failed=history.samples_failed,
         journal=journal,
         stop_reason=state.stopping,
+        policy=state.policy_name,
     )
