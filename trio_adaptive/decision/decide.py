@@ -42,6 +42,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
     Stop,
     Suggested,
@@ -278,6 +279,8 @@ def obey(state: State, command: Command) -> State:
             )
         case SetSchedule(windows=windows):
             return evolve(state, windows=windows)
+        case SetPolicy(name=name, policy=policy):
+            return evolve(state, policy=policy, policy_name=name)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 
@@ -308,5 +311,6 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     AddRequest: _on_command,
     SetPause: _on_command,
     SetSchedule: _on_command,
+    SetPolicy: _on_command,
     Stop: _on_command,
 }

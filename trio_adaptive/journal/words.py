@@ -18,6 +18,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
     Stop,
 )
@@ -92,5 +93,7 @@ def _said(command: Command) -> str:
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetPolicy(name=name):
+            return f"the policy is now {name}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

@@ -22,6 +22,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     UnitId,
     WorkerName,
 )
@@ -129,6 +130,20 @@ class Adaptive:
         """
         low, high = limits(self._life.bounds, minimum, maximum)
         self._life.command(SetLimits(self._life.now(), low, high, by))
+
+    def use_policy(self, name: str, *, by: str = "") -> None:
+        """Let another policy decide from the next look on; a shadow of this name takes over with all that it has seen.
+
+        Args:
+            name: as the setting `policy` has it: ``"adaptive"``, ``"fixed:8"`` or ``"package.module:Class"``.
+            by: who has said so, for the record.
+
+        Raises:
+            ConfigurationError: there is no such policy.
+            ScalerStoppedError: it is not running.
+        """
+        now = self._life.now()
+        self._life.command(SetPolicy(now, name, self._life.policy(name), by))
 
     # What can be seen
 

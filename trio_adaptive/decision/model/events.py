@@ -9,6 +9,7 @@ from attrs import frozen
 
 from trio_adaptive.decision.limits import Window
 from trio_adaptive.decision.model.actions import Outcome
+from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
 
@@ -107,6 +108,21 @@ class SetSchedule:
 
 
 @frozen
+class SetPolicy:
+    """Another policy decides from now on.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: with what it knows from before; a shadow of that name takes its place, with all that it has seen.
+    """
+
+    at: float
+    name: str
+    policy: Policy
+    by: str = ""
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -115,5 +131,5 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
