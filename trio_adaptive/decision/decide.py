@@ -42,6 +42,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
     SetShare,
     Stop,
@@ -257,7 +258,7 @@ def _on_command(state: State, event: Command) -> Step:
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case for each command
+def obey(state: State, command: Command) -> State:
     """The state after a command of the user; it shows in the next sample's decision."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -281,6 +282,8 @@ def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case f
             return evolve(state, windows=windows)
         case SetShare(share=share):
             return evolve(state, share=share)
+        case SetPolicy(name=name, policy=policy):
+            return evolve(state, policy=policy, policy_name=name)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 
@@ -312,5 +315,6 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     SetPause: _on_command,
     SetSchedule: _on_command,
     SetShare: _on_command,
+    SetPolicy: _on_command,
     Stop: _on_command,
 }

@@ -173,6 +173,7 @@ class State:
     overdue: Mapping[UnitId, float] = field(factory=dict)
     startups: tuple[float, ...] = ()
     stopping: str = ""
+    policy_name: str = "demand"
 
     @property
     def unit_size(self) -> int:

@@ -18,6 +18,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
     SetShare,
     Stop,
@@ -79,7 +80,7 @@ def command_in_words(command: Command) -> str:
     return f"{_said(command)}{by}"
 
 
-def _said(command: Command) -> str:  # noqa: PLR0911 - one case for each command
+def _said(command: Command) -> str:
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]
@@ -95,5 +96,7 @@ def _said(command: Command) -> str:  # noqa: PLR0911 - one case for each command
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
         case SetShare(share=share):
             return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
+        case SetPolicy(name=name):
+            return f"the policy is now {name}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

@@ -23,6 +23,7 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetShare,
     UnitId,
     WorkerName,
@@ -144,6 +145,20 @@ class Adaptive:
             self._life.preset(SetShare(0.0, share))
         else:
             self._life.command(SetShare(self._life.now(), share))
+
+    def use_policy(self, name: str, *, by: str = "") -> None:
+        """Let another policy decide from the next look on; a shadow of this name takes over with all that it has seen.
+
+        Args:
+            name: as the setting `policy` has it: ``"adaptive"``, ``"fixed:8"`` or ``"package.module:Class"``.
+            by: who has said so, for the record.
+
+        Raises:
+            ConfigurationError: there is no such policy.
+            ScalerStoppedError: it is not running.
+        """
+        now = self._life.now()
+        self._life.command(SetPolicy(now, name, self._life.policy(name), by))
 
     # What can be seen
 

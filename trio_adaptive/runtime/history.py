@@ -56,6 +56,7 @@ class Statistics:
         unanswered: why the latest look was not answered; empty where it was.
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
+        policy: which one decides, by name.
     """
 
     stage: Stage
@@ -88,6 +89,7 @@ class Statistics:
     unanswered: str
     journal: str
     stop_reason: str
+    policy: str
 
 
 class Follower:
@@ -261,4 +263,5 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         unanswered=history.unanswered,
         journal=journal,
         stop_reason=state.stopping,
+        policy=state.policy_name,
     )

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
+from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
 
@@ -115,6 +116,21 @@ class SetShare:
 
 
 @frozen
+class SetPolicy:
+    """Another policy decides from now on.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: with what it knows from before; a shadow of that name takes its place, with all that it has seen.
+    """
+
+    at: float
+    name: str
+    policy: Policy
+    by: str = ""
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -123,5 +139,5 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetShare | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetShare | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
