@@ -109,7 +109,9 @@ def test_json_lines(service, file):
     assert any("launching" in line["message"] for line in lines)
 
 
-@pytest.mark.parametrize(("text", "code", "part"), [(ONE, 0, "right: "), (ONE + "port = 'x'", 2, "cluster.port")])
+@pytest.mark.parametrize(
+    ("text", "code", "part"), [(ONE, 0, "right: "), (ONE + "port = 'x'", 2, "cluster.port")]
+)
 def test_check_tells_and_starts_nothing(file, text, code, part):
     file.write_text(text)
     command = "import sys; from trio_adaptive.cli import main; sys.exit(main())"
