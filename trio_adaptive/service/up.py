@@ -11,6 +11,8 @@ from typing import TypeAlias
 import trio
 from attrs import evolve
 
+from trio_adaptive.errors import ClusterError
+from trio_adaptive.service.client.discovery import announced
 from trio_adaptive.service.config_file.given import Given
 from trio_adaptive.service.config_file.reading import Configuration, Hosting
 from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signal
@@ -56,12 +58,26 @@ async def up(configuration: Configuration, given: Given, *, live: bool, web: Web
             if web is not None:
                 url = await nursery.start(web, fleet)
                 print(f"Service    {url}", flush=True)
+                await nursery.start(_announce, url, configuration.service.name or "")
             if len(configuration.clusters) == 1:
                 await _one(reloading, fleet, signals, live=live)
             else:
                 await _several(reloading, fleet, signals)
         nursery.cancel_scope.cancel()
     return 0
+
+
+async def _announce(
+    url: str, name: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Let commands on this machine find the service; it does without where that cannot be."""
+    try:
+        with announced(url, name):
+            task_status.started()
+            await trio.sleep_forever()
+    except ClusterError as error:
+        logger.warning("Commands have to be told --url %s: %s", url, error)
+        task_status.started()
 
 
 def _stopper(serving: trio.CancelScope) -> Callable[[str], None]:
