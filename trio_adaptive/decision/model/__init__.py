@@ -28,6 +28,7 @@ from trio_adaptive.decision.model.events import (
     SetPause,
     SetPolicy,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "SetPause",
     "SetPolicy",
     "SetSchedule",
+    "SetShare",
     "Stop",
     "Suggest",
     "Suggested",

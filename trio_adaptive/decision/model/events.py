@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
 from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
@@ -108,6 +108,14 @@ class SetSchedule:
 
 
 @frozen
+class SetShare:
+    """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
+
+    at: float
+    share: Share | None
+
+
+@frozen
 class SetPolicy:
     """Another policy decides from now on.
 
@@ -131,5 +139,5 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetShare | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
