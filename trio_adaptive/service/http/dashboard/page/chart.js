@@ -1,0 +1,89 @@
+// One chart of BokehJS: areas that lie upon each other, and lines over them, all as steps.
+
+import { columns } from "./history.js";
+import { colour, onThemeChange } from "./theme.js";
+
+const { Plotting } = Bokeh;
+const FONT = "system-ui, sans-serif";
+
+/** Bokeh shows times as UTC; so that people read their own time, it is given another one. */
+const local = (time) => (time - new Date(time * 1000).getTimezoneOffset() * 60) * 1000;
+
+export class Chart {
+  /**
+   * `areas` are names of columns from the bottom to the top, each also the name of its colour.
+   * `lines` are {column, colour, dash, width}. `noun` is what the y axis counts.
+   */
+  constructor(place, { areas, lines, noun }) {
+    Object.assign(this, { place, areas, lines, noun });
+    this.sources = new Map();
+    this.#build();
+    onThemeChange(() => this.#build());
+  }
+
+  #build() {
+    this.place.replaceChildren();
+    const { Range1d, HoverTool } = Bokeh.Models.get ? { Range1d: Bokeh.Models.get("Range1d"), HoverTool: Bokeh.Models.get("HoverTool") } : Bokeh;
+    this.x = this.x ?? null;
+    this.range = new Range1d({ start: 0, end: 1 });
+    this.heights = new Range1d({ start: 0, end: 4 });
+    this.source = new Bokeh.ColumnDataSource({ data: this.data ?? this.#none() });
+    this.plot = Plotting.figure({
+      x_axis_type: "datetime", x_range: this.range, y_range: this.heights, tools: "", toolbar_location: null,
+      sizing_mode: "stretch_both", min_border_left: 34, min_border_right: 12, output_backend: "canvas",
+      background_fill_color: null, border_fill_color: null, outline_line_color: null,
+    });
+    this.#draw(HoverTool);
+    this.#dress();
+    Plotting.show(this.plot, this.place);
+    if (this.shown) this.show(...this.shown);
+  }
+
+  #none() {
+    const names = ["time", ...this.lines.map((each) => each.column), ...this.areas, ...this.areas.map((each) => `${each} top`), ...this.areas.map((each) => `${each} bottom`)];
+    return Object.fromEntries(names.map((each) => [each, []]));
+  }
+
+  #draw() {
+    const x = { field: "time" };
+    for (const area of this.areas) {
+      this.plot.varea_step({ x, y1: { field: `${area} bottom` }, y2: { field: `${area} top` }, source: this.source, step_mode: "after", fill_color: colour(area), fill_alpha: 0.9 });
+    }
+    for (const { column, colour: name, dash, width } of this.lines) {
+      this.plot.step({ x, y: { field: column }, source: this.source, mode: "after", line_color: colour(name), line_dash: dash ?? "solid", line_width: width ?? 2 });
+    }
+  }
+
+  #dress() {
+    for (const axis of [this.plot.xaxis, this.plot.yaxis].flat()) {
+      axis.axis_line_color = colour("line");
+      axis.major_tick_line_color = colour("line");
+      axis.minor_tick_line_color = null;
+      axis.major_label_text_color = colour("soft");
+      axis.major_label_text_font = FONT;
+      axis.major_label_text_font_size = "12px";
+    }
+    for (const grid of [this.plot.xgrid, this.plot.ygrid].flat()) grid.grid_line_color = colour("line");
+    for (const grid of [this.plot.xgrid].flat()) grid.grid_line_color = null;
+    const y = [this.plot.yaxis].flat()[0];
+    y.ticker.min_interval = 1;
+    y.ticker.num_minor_ticks = 0;
+  }
+
+  /** Show the last `seconds` of the points. */
+  show(points, now, seconds) {
+    this.shown = [points, now, seconds];
+    const found = columns(points, now - seconds, now, [...this.areas, ...this.lines.map((each) => each.column)]);
+    const below = found.time.map(() => 0);
+    const data = { ...found, time: found.time.map(local) };
+    for (const area of this.areas) {
+      data[`${area} bottom`] = [...below];
+      found[area].forEach((value, at) => { below[at] += value || 0; });
+      data[`${area} top`] = [...below];
+    }
+    this.source.data = this.data = data;
+    this.range.setv({ start: local(now - seconds), end: local(now) });
+    const highest = Math.max(1, ...below, ...this.lines.filter((each) => !each.loose).flatMap((each) => found[each.column].filter(Number.isFinite)));
+    this.heights.end = highest * 1.12;
+  }
+}
