@@ -143,6 +143,14 @@ class Adaptive:
         """The latest records, oldest first."""
         return list(self._life.history.records)
 
+    def numbered(self, after: int = 0) -> list[tuple[int, Record]]:
+        """The latest records from number ``after + 1`` on, oldest first: the first one of a lifetime has the number 1."""
+        return self._life.history.numbered(after)
+
+    async def next_record(self) -> None:
+        """Wait until there is another record, or adapting has ended."""
+        await self._life.history.next_record()
+
     @property
     def decision(self) -> Decision | None:
         """The latest decision on a look or a command; None before the first look."""
