@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from trio_adaptive.service.fleet import Fleet, Hosted
+from trio_adaptive.service.http.dashboard.assets import dashboard_routes
+from trio_adaptive.service.http.metrics import metrics_route
 from trio_adaptive.service.http.problems import HANDLERS, Problem
 from trio_adaptive.service.http.views import WallClock, status, unready
 
@@ -18,7 +20,8 @@ API = "/api/v1"
 
 def make_app(fleet: Fleet) -> Starlette:
     """What answers for these clusters."""
-    return Starlette(routes=_routes(fleet), exception_handlers=HANDLERS)
+    routes = [*_routes(fleet), metrics_route(fleet), *dashboard_routes()]
+    return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 
 def _routes(fleet: Fleet) -> list[BaseRoute]:

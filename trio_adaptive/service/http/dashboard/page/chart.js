@@ -12,36 +12,34 @@ const local = (time) => (time - new Date(time * 1000).getTimezoneOffset() * 60) 
 export class Chart {
   /**
    * `areas` are names of columns from the bottom to the top, each also the name of its colour.
-   * `lines` are {column, colour, dash, width}. `noun` is what the y axis counts.
+   * `lines` are {column, colour, dash, width, loose}; a loose one may lie above what is shown.
    */
-  constructor(place, { areas, lines, noun }) {
-    Object.assign(this, { place, areas, lines, noun });
-    this.sources = new Map();
+  constructor(place, { areas, lines, }) {
+    Object.assign(this, { place, areas, lines });
     this.#build();
     onThemeChange(() => this.#build());
   }
 
   #build() {
     this.place.replaceChildren();
-    const { Range1d, HoverTool } = Bokeh.Models.get ? { Range1d: Bokeh.Models.get("Range1d"), HoverTool: Bokeh.Models.get("HoverTool") } : Bokeh;
-    this.x = this.x ?? null;
-    this.range = new Range1d({ start: 0, end: 1 });
-    this.heights = new Range1d({ start: 0, end: 4 });
+    this.range = new Bokeh.Range1d({ start: 0, end: 1 });
+    this.heights = new Bokeh.Range1d({ start: 0, end: 4 });
     this.source = new Bokeh.ColumnDataSource({ data: this.data ?? this.#none() });
     this.plot = Plotting.figure({
       x_axis_type: "datetime", x_range: this.range, y_range: this.heights, tools: "", toolbar_location: null,
       sizing_mode: "stretch_both", min_border_left: 34, min_border_right: 12, output_backend: "canvas",
       background_fill_color: null, border_fill_color: null, outline_line_color: null,
     });
-    this.#draw(HoverTool);
+    this.#draw();
     this.#dress();
     Plotting.show(this.plot, this.place);
     if (this.shown) this.show(...this.shown);
   }
 
+  /** One point of nothing: BokehJS draws steps of no points for ever. */
   #none() {
-    const names = ["time", ...this.lines.map((each) => each.column), ...this.areas, ...this.areas.map((each) => `${each} top`), ...this.areas.map((each) => `${each} bottom`)];
-    return Object.fromEntries(names.map((each) => [each, []]));
+    const names = [...this.lines.map((each) => each.column), ...this.areas.flatMap((each) => [`${each} top`, `${each} bottom`])];
+    return { time: [0], ...Object.fromEntries(names.map((each) => [each, [0]])) };
   }
 
   #draw() {
@@ -55,23 +53,21 @@ export class Chart {
   }
 
   #dress() {
-    for (const axis of [this.plot.xaxis, this.plot.yaxis].flat()) {
-      axis.axis_line_color = colour("line");
-      axis.major_tick_line_color = colour("line");
-      axis.minor_tick_line_color = null;
-      axis.major_label_text_color = colour("soft");
-      axis.major_label_text_font = FONT;
-      axis.major_label_text_font_size = "12px";
+    const [x] = this.plot.below;
+    const [y] = this.plot.left;
+    for (const axis of [x, y]) {
+      axis.setv({
+        axis_line_color: colour("line"), major_tick_line_color: colour("line"), minor_tick_line_color: null,
+        major_label_text_color: colour("soft"), major_label_text_font: FONT, major_label_text_font_size: "12px",
+      });
     }
-    for (const grid of [this.plot.xgrid, this.plot.ygrid].flat()) grid.grid_line_color = colour("line");
-    for (const grid of [this.plot.xgrid].flat()) grid.grid_line_color = null;
-    const y = [this.plot.yaxis].flat()[0];
-    y.ticker.min_interval = 1;
-    y.ticker.num_minor_ticks = 0;
+    y.ticker.min_interval = 1; // there are no half workers
+    for (const grid of this.plot.center) grid.grid_line_color = grid.dimension === 1 ? colour("line") : null;
   }
 
   /** Show the last `seconds` of the points. */
   show(points, now, seconds) {
+    if (!points.length) return;
     this.shown = [points, now, seconds];
     const found = columns(points, now - seconds, now, [...this.areas, ...this.lines.map((each) => each.column)]);
     const below = found.time.map(() => 0);

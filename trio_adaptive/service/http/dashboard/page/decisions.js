@@ -16,7 +16,7 @@ function chainOf(decision) {
   for (const { limiter, before, after, why } of reasons) {
     steps.push(element("li", {}, element("b", {}, `${before} → ${after}`), ` ${limiter}: ${why}`));
   }
-  steps.push(element("li", {}, element("b", {}, `${active} → ${final}`), " is what was done"));
+  steps.push(element("li", {}, element("b", {}, `${active} → ${final}`), ": from what there was to what is aimed at"));
   return element("ol", { class: "chain", role: "list", "aria-label": "Chain of reasons" }, ...steps);
 }
 
@@ -50,7 +50,7 @@ export class Decisions {
   add(record) {
     if (!tells(record) || this.known.has(record.id)) return;
     this.known.add(record.id);
-    if (!this.known.size || this.list.firstElementChild?.classList.contains("empty")) this.list.replaceChildren();
+    this.list.querySelector(".empty")?.remove();
     this.list.prepend(itemOf(record));
     while (this.list.children.length > KEPT) this.list.lastElementChild.remove();
     setText(byId("latest"), record.words);

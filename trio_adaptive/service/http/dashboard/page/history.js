@@ -59,7 +59,7 @@ export class History {
   }
 }
 
-/** A status of an empty past, so that a chart of a moment ago is not all that there is: columns of the points since then. */
+/** Columns of the points since a time, with the one before it, and the last one drawn out until now. */
 export function columns(points, since, now, names) {
   const from = Math.max(0, points.findLastIndex((each) => each.time <= since));
   const shown = points.slice(from);

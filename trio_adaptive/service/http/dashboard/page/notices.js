@@ -1,7 +1,6 @@
 // What a person should know before anything else: one line each, said once.
 
 import { byId, element } from "./elements.js";
-import { count } from "./words.js";
 
 export function noticesOf(status) {
   const found = [];
@@ -9,7 +8,7 @@ export function noticesOf(status) {
   if (status.stage !== "running") add(`Not adapting: ${status.stop_reason || status.stage}.`, true);
   if (status.unanswered) add(`No answer, so the size is held: ${status.unanswered}`, true);
   if (status.breaker !== "closed") add(`The breaker is ${status.breaker}: launches fail again and again. ${firstLine(status.last_error)}`, true);
-  else if (status.failures) add(`${count(status.failures, "launch")}${status.failures === 1 ? "" : "es"} failed in a row: ${firstLine(status.last_error)}`.replace("launchs", "launch"));
+  else if (status.failures) add(`The latest launch failed: ${firstLine(status.last_error)}`);
   if (status.paused.length) add(`Paused: ${status.paused.join(" and ")}.`);
   if (status.hold) add(`Held at ${status.hold.n}${until(status.hold.until)}.`);
   if (status.floor) add(`At least ${status.floor.n} requested${until(status.floor.until)}.`);

@@ -43,12 +43,16 @@
     inline.install.call(this, document);
   };
 
-  // The one element that BokehJS has made while it was loaded.
-  const notifications = Bokeh.require("models/ui/notifications").notifications_el.getRootNode();
-  for (const style of notifications.querySelectorAll("style")) {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(style.textContent);
-    adopt(notifications, sheet);
-    style.remove();
-  }
+  // Elements that BokehJS has made while it was loaded wait for the page to be complete, with their <style> elements.
+  document.body.append = function (...nodes) {
+    for (const root of nodes.map((each) => each.shadowRoot).filter(Boolean)) {
+      for (const style of root.querySelectorAll("style")) {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(style.textContent);
+        adopt(root, sheet);
+        style.remove();
+      }
+    }
+    Element.prototype.append.apply(this, nodes);
+  };
 }

@@ -27,5 +27,3 @@ export function bytes(n) {
 export const clock = (time) => new Date(time * 1000).toLocaleTimeString(undefined, { hour12: false });
 
 export const percent = (share) => (share > 0 && share < 0.01 ? "< 1 %" : `${Math.round(share * 100)} %`);
-
-export const count = (n, noun) => `${whole(n)} ${noun}${n === 1 ? "" : "s"}`;
