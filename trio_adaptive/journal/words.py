@@ -73,7 +73,12 @@ def _outcome(outcome: Outcome) -> str:
 
 
 def command_in_words(command: Command) -> str:
-    """A command of the user."""
+    """A command, and by whom it was given."""
+    by = "" if isinstance(command, SetSchedule) or not command.by else f", by {command.by}"
+    return f"{_said(command)}{by}"
+
+
+def _said(command: Command) -> str:
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]

@@ -55,6 +55,8 @@ class Finished:
 
 Direction: TypeAlias = Literal["both", "growing", "shrinking"]
 
+# Each command but those of the calendar tells by whom it was given: who, and from where; empty for the program itself.
+
 
 @frozen
 class SetLimits:
@@ -63,6 +65,7 @@ class SetLimits:
     at: float
     minimum: int | None = None
     maximum: float | None = None
+    by: str = ""
 
 
 @frozen
@@ -72,6 +75,7 @@ class SetHold:
     at: float
     n: int | None
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -81,6 +85,7 @@ class AddRequest:
     at: float
     n: int
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -90,6 +95,7 @@ class SetPause:
     at: float
     direction: Direction
     paused: bool
+    by: str = ""
 
 
 @frozen
@@ -106,6 +112,7 @@ class Stop:
 
     at: float
     reason: str
+    by: str = ""
 
 
 Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop

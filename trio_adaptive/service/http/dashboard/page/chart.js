@@ -4,6 +4,7 @@ import { columns } from "./history.js";
 import { colour, onThemeChange } from "./theme.js";
 
 const { Plotting } = Bokeh;
+const LEAST = 60; // s, shown also while there are fewer
 const FONT = "system-ui, sans-serif";
 
 /** Bokeh shows times as UTC; so that people read their own time, it is given another one. */
@@ -65,11 +66,12 @@ export class Chart {
     for (const grid of this.plot.center) grid.grid_line_color = grid.dimension === 1 ? colour("line") : null;
   }
 
-  /** Show the last `seconds` of the points. */
+  /** Show the last `seconds` of the points, or as many as there are. */
   show(points, now, seconds) {
     if (!points.length) return;
     this.shown = [points, now, seconds];
-    const found = columns(points, now - seconds, now, [...this.areas, ...this.lines.map((each) => each.column)]);
+    const since = Math.max(now - seconds, Math.min(points[0].time, now - LEAST));
+    const found = columns(points, since, now, [...this.areas, ...this.lines.map((each) => each.column)]);
     const below = found.time.map(() => 0);
     const data = { ...found, time: found.time.map(local) };
     for (const area of this.areas) {
@@ -78,7 +80,7 @@ export class Chart {
       data[`${area} top`] = [...below];
     }
     this.source.data = this.data = data;
-    this.range.setv({ start: local(now - seconds), end: local(now) });
+    this.range.setv({ start: local(since), end: local(now) });
     const highest = Math.max(1, ...below, ...this.lines.filter((each) => !each.loose).flatMap((each) => found[each.column].filter(Number.isFinite)));
     this.heights.end = highest * 1.12;
   }
