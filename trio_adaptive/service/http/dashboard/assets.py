@@ -21,17 +21,11 @@ PAGE: Final = Path(__file__).parent / "page"
 
 BOKEH_FILES: Final = ("bokeh.min.js", "bokeh-api.min.js")
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",  # BokehJS makes <style> elements: see sheets.js, which does without them
-        "img-src 'self' data:",  # the icons in BokehJS's own style sheets
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; "
+    "style-src 'self'; "  # BokehJS makes <style> elements: see sheets.js, which does without them
+    "img-src 'self' data:; "  # the icons in BokehJS's own style sheets
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What the page may load and do: files of this service, and nothing inline, evaluated or from elsewhere."""
 

@@ -11,8 +11,8 @@ export const tells = (record) => Boolean(record.words);
 const isTrouble = (record) => record.kind === "sample failed" || ["failed", "timed out", "forced"].includes(record.outcome?.result);
 
 function chainOf(decision) {
-  const { raw, final, active, reasons, load } = decision;
-  const steps = [element("li", {}, element("b", {}, String(raw)), ` asked for by the load${load?.why ? `: ${load.why}` : ""}`)];
+  const { raw, final, active, reasons, why } = decision;
+  const steps = [element("li", {}, element("b", {}, String(raw)), ` asked for by the load${why ? `: ${why}` : ""}`)];
   for (const { limiter, before, after, why } of reasons) {
     steps.push(element("li", {}, element("b", {}, `${before} → ${after}`), ` ${limiter}: ${why}`));
   }

@@ -10,7 +10,8 @@ import { showDeciding, showPolicies } from "./policies.js";
 import { pace } from "./theme.js";
 import { showWorkers } from "./workers.js";
 
-const PAST = 500;
+const PAST = 1000;
+const TOLD = 200;
 const WORKERS_EVERY = 2000; // ms
 
 export class View {
@@ -70,10 +71,11 @@ export class View {
   async #past(name, signal) {
     try {
       const status = await ask(clusterPath(name), { signal });
-      const { records } = await ask(clusterPath(name, `/records?limit=${PAST}`), { signal });
+      const past = await ask(clusterPath(name, `/records?limit=${PAST}&all=true`), { signal });
+      const told = await ask(clusterPath(name, `/records?limit=${TOLD}`), { signal });
       if (signal.aborted) return;
-      this.history.addRecords(records, status);
-      this.decisions.fill(records);
+      this.history.addRecords(past.records, status);
+      this.decisions.fill(told.records);
       this.take(status);
       this.draw();
     } catch (error) {
