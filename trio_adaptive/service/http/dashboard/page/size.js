@@ -16,7 +16,7 @@ const LINES = [
 
 const LEGEND = [
   ...STATES.map((state) => [state, state]),
-  ["target", "target", "stroke"], ["wanted", "the load asks for", "stroke dotted"], ["bound", "limits", "stroke dashed"],
+  ["target", "target", "stroke"], ["wanted", "asked for by the load", "stroke dotted"], ["bound", "limits", "stroke dashed"],
 ];
 
 export class Size {
@@ -34,7 +34,7 @@ export class Size {
     showFigures(byId("figures"), [
       ["target", whole(target), null], ["busy", whole(now.busy), "busy"], ["ready", whole(now.ready), "ready"],
       ["starting", whole(now.starting), "starting"], ["planned", whole(now.planned), "planned"], ["leaving", whole(now.leaving), "leaving"],
-      ["the load asks for", whole(wanted), null], ["limits", limits, null],
+      ["asked for", whole(wanted), null], ["limits", limits, null],
     ]);
     setText(byId("reasons"), [...status.reasons, status.note].filter(Boolean).join("; "));
     byId("workers-chart").setAttribute("aria-label", `Workers over time. Now: target ${whole(target)}, ${STATES.map((each) => `${now[each]} ${each}`).join(", ")}; limits ${limits}.`);
