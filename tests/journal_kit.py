@@ -16,12 +16,14 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
     Stop,
     Suggested,
     Unit,
 )
 from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.targets.simple import Count
 from trio_adaptive.journal.lines import Context, Entry, Header, decode, entry_line, header_line
 
 NOON = 1_790_000_000.0
@@ -63,6 +65,7 @@ EVENTS = (
     SetHold(7, None),
     SetPause(7, "shrinking", paused=False),
     SetSchedule(7.5, (Window("0 8 * * * to 0 18 * * *, UTC", maximum=8),)),
+    SetPolicy(7.75, "count", Count()),
     a_look(8, [idle("adaptive-0", 4.125, stored=5), idle("b", 4.0), idle("c", 3.5)], 0),
     Suggested(8.5, 1, ("b", "c")),
     Suggested(8.6, 1, None, "too late"),

@@ -6,6 +6,7 @@ Nothing here knows Dask, anyio or a cluster: every room may raise these.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -87,3 +88,11 @@ class AlreadyDriven(ClusterError):  # noqa: N818 - the name says what is wrong
 
 class ScalerStoppedError(TrioAdaptiveError):
     """A command reached a scaler that is not adapting: before it was started or after it was stopped."""
+
+
+def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    """The errors in a group, however deep."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -8,8 +8,9 @@ from scenes import AT_ONCE, at, kinds, running, until
 
 from trio_adaptive import Adaptive, ConfigurationError, ScalerStoppedError
 from trio_adaptive.decision.model import Stop
+from trio_adaptive.decision.policy import Advice
 from trio_adaptive.decision.state import Hold
-from trio_adaptive.journal.words import command_in_words
+from trio_adaptive.journal.words import command_in_words, in_words
 from trio_adaptive.testing import FakeCluster
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +22,7 @@ COMMANDS = [
     lambda scaler: scaler.pause(),
     lambda scaler: scaler.resume(),
     lambda scaler: scaler.set_limits(1, 2),
+    lambda scaler: scaler.use_policy("count"),
 ]
 
 
@@ -169,9 +171,35 @@ async def test_a_listener_hears_every_event_with_its_record():
         assert {record.kind for _, record in heard} >= {"sample", "outcome"}
 
 
+async def test_another_policy_can_decide():
+    cluster = FakeCluster(3)
+    async with running(cluster, **AT_ONCE) as scaler:
+        await scaler.wait_for(3)
+        assert scaler.statistics().policy == "demand"
+        scaler.use_policy("fixed:5")
+        await scaler.wait_for(5)
+        assert scaler.statistics().policy == "fixed:5"
+        (record,) = [record for record in scaler.history if record.kind == "command"]
+        assert in_words(record) == "the policy is now fixed:5"
+        assert scaler.history[-1].decision.load.why == "a fixed size of 5"
+        scaler.use_policy(f"{__name__}:Seven")
+        await scaler.wait_for(7)
+        assert scaler.settings.policy == "demand"  # what it was made with
+
+
+class Seven:
+    """A policy of a user's own."""
+
+    def advise(self, view):
+        return self, Advice(7, "seven are enough")
+
+
 @pytest.mark.parametrize(
     ("command", "path"),
     [
+        (lambda scaler: scaler.use_policy("dusk"), "policy: is 'dusk'.*\"demand\""),
+        (lambda scaler: scaler.use_policy(None), "policy: is None"),
+        (lambda scaler: scaler.use_policy("no.such:Policy"), "policy: no.such:Policy cannot be made"),
         (lambda scaler: scaler.hold(-1), "n: is -1"),
         (lambda scaler: scaler.hold(1.5), r"n: is 1\.5"),
         (lambda scaler: scaler.hold(True), "n: is True"),

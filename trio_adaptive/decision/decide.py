@@ -42,7 +42,9 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
     UnitId,
@@ -165,7 +167,7 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
     if back:
         actions.append(Recall(back))
         state = state.with_flights(back, "recall", now)
-    room = max(0.0, state.most - census.existing)
+    room = max(0.0, min(state.most, state.share_units) - census.existing)
     number = int(min(missing - len(back), room))
     note = "" if number == missing - len(back) else "no room below the maximum until units have left"
     number, why = allowed(state, now, number)
@@ -278,6 +280,10 @@ def obey(state: State, command: Command) -> State:
             )
         case SetSchedule(windows=windows):
             return evolve(state, windows=windows)
+        case SetShare(share=share):
+            return evolve(state, share=share)
+        case SetPolicy(name=name, policy=policy):
+            return evolve(state, policy=policy, policy_name=name)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 
@@ -308,5 +314,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     AddRequest: _on_command,
     SetPause: _on_command,
     SetSchedule: _on_command,
+    SetShare: _on_command,
+    SetPolicy: _on_command,
     Stop: _on_command,
 }

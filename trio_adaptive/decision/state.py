@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from trio_adaptive.decision.limits import Limits, Memory, Window
+from trio_adaptive.decision.limits import Limits, Memory, Share, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 from trio_adaptive.decision.policy import Advice, Policy
 from trio_adaptive.decision.targets.simple import Demand
@@ -158,6 +158,7 @@ class State:
     hold: Hold | None = None
     floors: tuple[Floor, ...] = ()
     windows: tuple[Window, ...] = ()
+    share: Share | None = None
     memory: Memory = field(factory=Memory)
     flights: Mapping[UnitId, Flight] = field(factory=dict)
     nominations: Mapping[UnitId, Nomination] = field(factory=dict)
@@ -172,6 +173,7 @@ class State:
     overdue: Mapping[UnitId, float] = field(factory=dict)
     startups: tuple[float, ...] = ()
     stopping: str = ""
+    policy_name: str = "demand"
 
     @property
     def unit_size(self) -> int:
@@ -187,6 +189,11 @@ class State:
     def most(self) -> float:
         """The maximum in whole units, rounded down; may be infinite."""
         return self.maximum // self.unit_size if math.isfinite(self.maximum) else math.inf
+
+    @property
+    def share_units(self) -> float:
+        """What may be had of a maximum that several clusters share, in whole units; infinite where there is none."""
+        return math.inf if self.share is None else self.share.n // self.unit_size
 
     @property
     def startup(self) -> float | None:

@@ -126,10 +126,10 @@ class ForeignPolicy:
 
 def _converter() -> Converter:
     converter = make_converter(omit_if_default=True, detailed_validation=False)
-    for union in (Action, Command, Said):
-        configure_tagged_union(union, converter, tag_name="do", tag_generator=lambda cls: cls.__name__)
     converter.register_unstructure_hook(Policy, lambda policy: _policy_line(converter, policy))
     converter.register_structure_hook(Policy, lambda line, _: _policy(converter, line))
+    for union in (Action, Command, Said):
+        configure_tagged_union(union, converter, tag_name="do", tag_generator=lambda cls: cls.__name__)
     # JSON has no infinity, and few readers take Python's word for it.
     converter.register_unstructure_hook(
         float, lambda number: number if math.isfinite(number) else str(number)

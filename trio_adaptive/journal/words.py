@@ -18,7 +18,9 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
     SetSchedule,
+    SetShare,
     Stop,
 )
 
@@ -74,7 +76,7 @@ def _outcome(outcome: Outcome) -> str:
 
 def command_in_words(command: Command) -> str:
     """A command, and by whom it was given."""
-    by = "" if isinstance(command, SetSchedule) or not command.by else f", by {command.by}"
+    by = "" if isinstance(command, SetSchedule | SetShare) or not command.by else f", by {command.by}"
     return f"{_said(command)}{by}"
 
 
@@ -92,5 +94,9 @@ def _said(command: Command) -> str:
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetShare(share=share):
+            return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
+        case SetPolicy(name=name):
+            return f"the policy is now {name}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

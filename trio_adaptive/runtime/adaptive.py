@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from anyio.abc import TaskStatus
 
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
+from trio_adaptive.decision.limits import Share
 from trio_adaptive.decision.model import (
     AddRequest,
     Decision,
@@ -23,6 +24,8 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
+    SetShare,
     UnitId,
     WorkerName,
 )
@@ -131,6 +134,33 @@ class Adaptive:
         """
         low, high = limits(self._life.bounds, minimum, maximum)
         self._life.command(SetLimits(self._life.now(), low, high, by))
+
+    def share(self, n: int | None, words: str = "of what several share") -> None:
+        """Have at most ``n`` workers, this cluster's part of a maximum that several share; None for no such bound.
+
+        Args:
+            n: how many workers; rounded down to whole units. The minimum gives way to it.
+            words: of how many, and beside whom; goes into the reason that records tell.
+        """
+        share = None if n is None else Share(number_of_workers(n), words)
+        if self._life.stage == "created":
+            self._life.preset(SetShare(0.0, share))
+        else:
+            self._life.command(SetShare(self._life.now(), share))
+
+    def use_policy(self, name: str, *, by: str = "") -> None:
+        """Let another policy decide from the next look on; a shadow of this name takes over with all that it has seen.
+
+        Args:
+            name: as the setting `policy` has it: ``"adaptive"``, ``"fixed:8"`` or ``"package.module:Class"``.
+            by: who has said so, for the record.
+
+        Raises:
+            ConfigurationError: there is no such policy.
+            ScalerStoppedError: it is not running.
+        """
+        now = self._life.now()
+        self._life.command(SetPolicy(now, name, self._life.policy(name), by))
 
     # What can be seen
 
@@ -282,9 +312,15 @@ def _is_cancellation(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def adaptive(
-    cluster: Any, *, settings: Settings | None = None, **options: Any
+    cluster: Any,
+    *,
+    settings: Settings | None = None,
+    prepare: Callable[[Adaptive], None] | None = None,
+    **options: Any,
 ) -> AsyncGenerator[Adaptive]:
     """Adapt a cluster for as long as the block lasts; the parameters are those of `Adaptive`.
+
+    With ``prepare`` the scaler is shown to somebody before it begins.
 
     What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
     group leaves.
@@ -293,6 +329,8 @@ async def adaptive(
         AlreadyDriven: the cluster has another driver.
     """
     scaler = Adaptive(cluster, settings=settings, **options)
+    if prepare is not None:
+        prepare(scaler)
     failure: BaseException | None = None
     begun = False
     try:

@@ -15,7 +15,7 @@ from trio_adaptive.decision.lifecycle import startup_limit
 from trio_adaptive.decision.limiters import BudgetStatistics, budget_statistics
 from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
 from trio_adaptive.decision.retries import Breaker, breaker
-from trio_adaptive.decision.state import Floor, Hold, State
+from trio_adaptive.decision.state import Floor, Hold, State, take_census
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
 
@@ -39,6 +39,9 @@ class Statistics:
         hold: the size that a user holds, and until when, on the event loop's clock.
         floor: the highest floor that has been requested and has not expired.
         windows: the windows of the schedules that are open now, in words.
+        claimed: what would be aimed at without the part of a shared maximum; None before the first look.
+        existing: units that exist or may exist, those that leave included: what the bounds above are held against.
+        share: the part of a maximum that several clusters share, in workers; None where there is no such bound.
         budget: how the budget stands; None where there is none.
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
@@ -53,6 +56,7 @@ class Statistics:
         unanswered: why the latest look was not answered; empty where it was.
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
+        policy: which one decides, by name.
     """
 
     stage: Stage
@@ -69,6 +73,9 @@ class Statistics:
     hold: Hold | None
     floor: Floor | None
     windows: tuple[str, ...]
+    claimed: int | None
+    existing: int
+    share: int | None
     budget: BudgetStatistics | None
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
@@ -82,6 +89,7 @@ class Statistics:
     unanswered: str
     journal: str
     stop_reason: str
+    policy: str
 
 
 class Follower:
@@ -210,6 +218,11 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
+def _claimed(decision: Decision) -> int:
+    shared = [reason.before for reason in decision.reasons if reason.limiter == "shared maximum"]
+    return shared[0] if shared else decision.final
+
+
 def statistics(state: State, history: History, stage: Stage, journal: str = "") -> Statistics:
     """Put the statistics together from what is known."""
     now = history.records[-1].at if history.records else 0.0
@@ -234,6 +247,9 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         hold=state.hold,
         floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
         windows=tuple(window.words for window in state.windows),
+        claimed=None if decision is None else _claimed(decision),
+        existing=0 if state.sample is None else take_census(state, state.sample).existing,
+        share=None if state.share is None else state.share.n,
         budget=budget_statistics(state),
         paused=tuple(paused),
         failures=state.failures,
@@ -247,4 +263,5 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         unanswered=history.unanswered,
         journal=journal,
         stop_reason=state.stopping,
+        policy=state.policy_name,
     )

@@ -25,6 +25,7 @@ from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
+from trio_adaptive.decision.policy import Policy
 from trio_adaptive.decision.state import Rules, State
 from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
@@ -36,7 +37,7 @@ from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import is_leased, leased
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.policies import policy_of
+from trio_adaptive.runtime.policies import checked_policy, policy_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
@@ -127,6 +128,14 @@ class Lifetime:
         if self._inbox is None:
             raise ScalerStoppedError("the scaler is not running: enter adaptive() or start run() first")
         return anyio.current_time()
+
+    def policy(self, name: str) -> Policy:
+        """The policy of this name, with what is known from before.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return policy_of(checked_policy(self._settings, name), self._recall.memory)
 
     def preset(self, command: Command) -> None:
         """Obey a command before the beginning."""
@@ -322,7 +331,14 @@ def _first_state(settings: Settings, recall: Recall) -> State:
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
     policy = policy_of(settings, recall.memory)
-    return State(rules, policy, minimum=settings.minimum, maximum=settings.maximum, prefix=prefix)
+    return State(
+        rules,
+        policy,
+        minimum=settings.minimum,
+        maximum=settings.maximum,
+        prefix=prefix,
+        policy_name=settings.policy,
+    )
 
 
 def _is_calm(port: Cluster, scaler: Scaler) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 
@@ -73,16 +72,3 @@ def status_text(scaler: Adaptive) -> Text:
         error = now.last_error.splitlines()[0] if now.last_error else "no reason given"
         text.append(f" │ {now.failures} failed{broken}: {error}", style="bold red")
     return text
-
-
-def set_up_logging(*, live: bool, verbose: bool, quiet: bool) -> None:
-    """Our own log lines go to stderr; distributed speaks up only when something is wrong."""
-    level = logging.DEBUG if verbose else logging.WARNING if live or quiet else logging.INFO
-    for name, least in (("trio_adaptive", level), ("distributed", logging.ERROR)):
-        # One for each: a cluster object of distributed's silences the handlers of its own log.
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
-        log = logging.getLogger(name)
-        log.handlers[:] = [handler]
-        log.setLevel(least)
-        log.propagate = False

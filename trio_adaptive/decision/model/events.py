@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
+from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
 
@@ -107,6 +108,29 @@ class SetSchedule:
 
 
 @frozen
+class SetShare:
+    """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
+
+    at: float
+    share: Share | None
+
+
+@frozen
+class SetPolicy:
+    """Another policy decides from now on.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: with what it knows from before; a shadow of that name takes its place, with all that it has seen.
+    """
+
+    at: float
+    name: str
+    policy: Policy
+    by: str = ""
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
@@ -115,5 +139,5 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
+Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetShare | Stop
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
