@@ -34,7 +34,7 @@ from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
-from trio_adaptive.runtime.history import Statistics, statistics
+from trio_adaptive.runtime.history import Stage, Statistics, statistics
 from trio_adaptive.runtime.lifetime import Lifetime, Listener
 
 SCHEDULER_OPTIONS = frozenset({"memory_ratio"})
@@ -168,6 +168,16 @@ class Adaptive:
         """How it is doing, as one frozen value."""
         journal = "" if self._life.journal is None else self._life.journal.trouble
         return statistics(self._life.state, self._life.history, self._life.stage, journal)
+
+    @property
+    def stage(self) -> Stage:
+        """Where in its life it is."""
+        return self._life.stage
+
+    @property
+    def published(self) -> int:
+        """How many records there have been in this lifetime."""
+        return self._life.history.published
 
     @property
     def log(self) -> list[tuple[float, dict[str, Any]]]:
