@@ -1,9 +1,11 @@
 // One chart of BokehJS: areas that lie upon each other, and lines over them, all as steps.
 
+import { element } from "./elements.js";
 import { columns } from "./history.js";
 import { colour, onThemeChange } from "./theme.js";
 
 const { Plotting } = Bokeh;
+const NEAR = 8; // a loose line up to here, or twice what is there, is shown
 const LEAST = 60; // s, shown also while there are fewer
 const FONT = "system-ui, sans-serif";
 
@@ -13,7 +15,7 @@ const local = (time) => (time - new Date(time * 1000).getTimezoneOffset() * 60) 
 export class Chart {
   /**
    * `areas` are names of columns from the bottom to the top, each also the name of its colour.
-   * `lines` are {column, colour, dash, width, loose}; a loose one may lie above what is shown.
+   * `lines` are {column, colour, dash, width, loose}; a loose one may lie far above what is shown.
    */
   constructor(place, { areas, lines, }) {
     Object.assign(this, { place, areas, lines });
@@ -22,7 +24,9 @@ export class Chart {
   }
 
   #build() {
-    this.place.replaceChildren();
+    // Nothing in it can be reached by keyboard or read aloud: what it shows is said by the label of the place.
+    const canvas = element("div", { class: "canvas", inert: "" });
+    this.place.replaceChildren(canvas);
     this.range = new Bokeh.Range1d({ start: 0, end: 1 });
     this.heights = new Bokeh.Range1d({ start: 0, end: 4 });
     this.source = new Bokeh.ColumnDataSource({ data: this.data ?? this.#none() });
@@ -33,7 +37,7 @@ export class Chart {
     });
     this.#draw();
     this.#dress();
-    Plotting.show(this.plot, this.place);
+    Plotting.show(this.plot, canvas);
     if (this.shown) this.show(...this.shown);
   }
 
@@ -81,7 +85,9 @@ export class Chart {
     }
     this.source.data = this.data = data;
     this.range.setv({ start: local(since), end: local(now) });
-    const highest = Math.max(1, ...below, ...this.lines.filter((each) => !each.loose).flatMap((each) => found[each.column].filter(Number.isFinite)));
-    this.heights.end = highest * 1.12;
+    const of = (lines) => lines.flatMap((each) => found[each.column]).filter(Number.isFinite);
+    const highest = Math.max(1, ...below, ...of(this.lines.filter((each) => !each.loose)));
+    const near = of(this.lines.filter((each) => each.loose)).filter((value) => value <= Math.max(NEAR, 2 * highest));
+    this.heights.end = Math.max(highest, ...near) * 1.12;
   }
 }
