@@ -88,30 +88,3 @@ def test_events_are_read_wherever_they_are_cut(shown):
     assert read == [
         '[{"type":"record","data":"{\\"n\\":1}","id":"a-1"},{"type":"status","data":"x\\ny","id":null},""]'
     ]
-
-
-def test_a_token_is_asked_for_and_kept_for_the_tab(open_page, service, browser):
-    del browser
-    page = open_page("about:blank")
-    asked = []
-
-    def guard(route):
-        given = route.request.headers.get("authorization")
-        asked.append(given)
-        if given == "Bearer right":
-            route.continue_()
-        else:
-            route.fulfill(
-                status=401, content_type="application/problem+json", body='{"detail": "a token is wanted"}'
-            )
-
-    page.route("**/api/**", guard)
-    page.goto(service.url())
-    expect(page.get_by_role("dialog")).to_contain_text("a token is wanted")
-    for token in ("wrong", "right"):
-        page.get_by_label("Token").fill(token)
-        page.keyboard.press("Enter")
-    page.wait_for_selector("#connection[data-state=live]")
-    assert "Bearer wrong" in asked
-    assert page.evaluate("Object.keys(localStorage).length + document.cookie.length") == 0
-    open_page.faults[:] = [fault for fault in open_page.faults if "401" not in fault]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -21,14 +22,6 @@ PAGE: Final = Path(__file__).parent / "page"
 
 BOKEH_FILES: Final = ("bokeh.min.js", "bokeh-api.min.js")
 
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; "
-    "style-src 'self'; "  # BokehJS makes <style> elements: see sheets.js, which does without them
-    "img-src 'self' data:; "  # the icons in BokehJS's own style sheets
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""What the page may load and do: files of this service, and nothing inline, evaluated or from elsewhere."""
-
 
 @frozen
 class Asset:
@@ -40,7 +33,7 @@ class Asset:
 
     def answer(self, request: Request) -> Response:
         """The file, or that it has not changed since the browser fetched it."""
-        headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+        headers = {"ETag": self.etag, "Cache-Control": "no-cache"}
         if self.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(self.body, media_type=self.media_type, headers=headers)
@@ -48,7 +41,7 @@ class Asset:
 
 def dashboard_routes() -> list[BaseRoute]:
     """The page at ``/``, and what it is made of at ``/assets/``."""
-    assets = dict(_assets())
+    assets = _assets()
 
     async def page(request: Request) -> Response:
         return assets["index.html"].answer(request)
@@ -62,12 +55,16 @@ def dashboard_routes() -> list[BaseRoute]:
     return [Route("/", page), Route("/assets/{name}", asset)]
 
 
-def _assets() -> Iterator[tuple[str, Asset]]:
-    for path in (*sorted(PAGE.iterdir()), *_bokeh_files()):
-        body = path.read_bytes()
-        # Said here and not asked of the machine, whose registry may have anything: browsers insist on it.
-        media_type = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
-        yield path.name, Asset(body, media_type or "text/plain", f'"{sha256(body).hexdigest()[:20]}"')
+@cache
+def _assets() -> Mapping[str, Asset]:
+    return {path.name: _read(path) for path in (*sorted(PAGE.iterdir()), *_bokeh_files())}
+
+
+def _read(path: Path) -> Asset:
+    body = path.read_bytes()
+    # Said here and not asked of the machine, whose registry may have anything: browsers insist on it.
+    media_type = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
+    return Asset(body, media_type or "text/plain", f'"{sha256(body).hexdigest()[:20]}"')
 
 
 def _bokeh_files() -> Iterator[Path]:
