@@ -13,6 +13,7 @@ PACKAGES = {
     "munged": "munge",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "ip": "iproute2",
 }
 """The Debian package of each program."""
 
