@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from trio_adaptive.cli import check, run, up, why
-from trio_adaptive.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, exit_code
-from trio_adaptive.errors import ClusterError, ConfigurationError, leaves
+from trio_adaptive.cli import check, completion, ending, pause, policy, run, sizes, status, up, why
+from trio_adaptive.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, code_of_answer, exit_code
+from trio_adaptive.errors import ClusterError, ConfigurationError, ServiceError, leaves
 from trio_adaptive.simulation.command import add_simulate, run_simulate
 
-COMMANDS: Final = (run, up, check, why)
-"""Each adds a parser, whose default ``execute`` takes the options and returns the exit code."""
+COMMANDS: Final = (run, up, status, why, pause, sizes, policy, ending, check, completion)
+"""Each adds parsers, whose default ``execute`` takes the options and returns the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"trio-adaptive: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ServiceError as error:
+        print(f"trio-adaptive: {error}", file=sys.stderr)
+        return code_of_answer(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:

@@ -43,6 +43,7 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
     SetShare,
     Stop,
@@ -258,7 +259,7 @@ def _on_command(state: State, event: Command) -> Step:
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: Command) -> State:
+def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case for each command
     """The state after a command of the user; it shows in the next sample's decision."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -280,6 +281,8 @@ def obey(state: State, command: Command) -> State:
             )
         case SetSchedule(windows=windows):
             return evolve(state, windows=windows)
+        case SetRules(rules=rules):
+            return evolve(state, rules=rules)
         case SetShare(share=share):
             return evolve(state, share=share)
         case SetPolicy(name=name, policy=policy):
@@ -314,6 +317,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     AddRequest: _on_command,
     SetPause: _on_command,
     SetSchedule: _on_command,
+    SetRules: _on_command,
     SetShare: _on_command,
     SetPolicy: _on_command,
     Stop: _on_command,

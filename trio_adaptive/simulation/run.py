@@ -13,7 +13,8 @@ from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster

@@ -38,6 +38,7 @@ class ServiceTable:
     """``[service]``: what there is one of, however many clusters there are.
 
     Attributes:
+        name: tells this service from others on this machine, for commands.
         listen: host and port of the HTTP API and the page; None for none.
         tls_cert: the server's certificate, in PEM.
         tls_key: its key.
@@ -48,6 +49,7 @@ class ServiceTable:
         maximum: the most workers that all clusters may have together, divided fairly; infinite for no such bound.
     """
 
+    name: OptionalText | None = None
     listen: ListenHere = field(factory=Listen)
     tls_cert: OptionalPath = None
     tls_key: OptionalPath = None
