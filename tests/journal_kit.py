@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trio_adaptive.decision.decide import decide
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model import (
     AddRequest,
     Finished,
@@ -18,6 +18,7 @@ from trio_adaptive.decision.model import (
     SetPause,
     SetPolicy,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
     Unit,
@@ -67,6 +68,7 @@ EVENTS = (
     SetPause(7, "shrinking", paused=False),
     SetSchedule(7.5, (Window("0 8 * * * to 0 18 * * *, UTC", maximum=8),)),
     SetPolicy(7.75, "count", Count()),
+    SetShare(7.8, Share(5, "of 8")),
     a_look(8, [idle("adaptive-0", 4.125, stored=5), idle("b", 4.0), idle("c", 3.5)], 0),
     Suggested(8.5, 1, ("b", "c")),
     Suggested(8.6, 1, None, "too late"),

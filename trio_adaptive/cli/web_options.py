@@ -5,16 +5,28 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from trio_adaptive.errors import ConfigurationError, Mistake
-from trio_adaptive.service.listen import DEFAULT_ADDRESS, Address, Listen, check_listen, parse_address
+from trio_adaptive.service.listen import DEFAULT_ADDRESS, Address, Listen, parse_address
 
 if TYPE_CHECKING:
     from trio_adaptive.service.config_file.reading import Configuration
     from trio_adaptive.service.up import Web
+
+
+FILES = {
+    "tls-cert": "certificate of the service, in PEM; beyond this machine it does not listen without",
+    "tls-key": "its key",
+    "tls-client-ca": "authorities whose client certificates are let in",
+    "tokens": "TOML file of bearer tokens and roles; read again when it changes, as the certificates are",
+}
+"""Options that name a file, and what it is; the configuration file has the same."""
+
+NEEDED = ("starlette", "hypercorn")
 
 
 def add_web_options(command: argparse.ArgumentParser) -> None:
@@ -27,6 +39,8 @@ def add_web_options(command: argparse.ArgumentParser) -> None:
         help=f"answer there (default {DEFAULT_ADDRESS}, or another port when that is taken)",
     )
     control.add_argument("--no-listen", action="store_true", help="answer nowhere")
+    for option, meaning in FILES.items():
+        control.add_argument(f"--{option}", type=Path, metavar="FILE", help=meaning)
 
 
 def _address(text: str) -> Address:
@@ -47,30 +61,45 @@ def web_of(options: argparse.Namespace, configuration: Configuration) -> Web | N
         listen = Listen(options.listen, may_move=False)
     if options.no_listen or listen is None:
         return None
+    asked = [f"--{name}" for name in ("listen", *FILES) if getattr(options, _key(name)) is not None]
+    files = {
+        _key(name): getattr(options, _key(name)) or getattr(configuration.service, _key(name))
+        for name in FILES
+    }
+    listen = evolve(
+        listen,
+        cert=files["tls_cert"],
+        key=files["tls_key"],
+        client_ca=files["tls_client_ca"],
+        tokens=files["tokens"],
+    )
     try:
-        return _web(listen)
+        return _web(listen, wanted=bool(asked) or not listen.may_move or any(files.values()))
     except ConfigurationError as error:
-        if options.listen is not None or configuration.file is None:
+        if asked or configuration.file is None:
             raise
         raise ConfigurationError(
             [evolve(each, path=_of_file(each, configuration)) for each in error.mistakes]
         ) from error
 
 
+def _key(option: str) -> str:
+    return option.replace("-", "_")
+
+
 def _of_file(mistake: Mistake, configuration: Configuration) -> str:
-    key = mistake.path.removeprefix("--").replace("-", "_")
-    return f"{configuration.file}: service.{key}" if mistake.path.startswith("--") else mistake.path
+    keys = ", ".join(_key(option.removeprefix("--")) for option in mistake.path.split(", "))
+    return f"{configuration.file}: service.{keys}" if mistake.path.startswith("--") else mistake.path
 
 
-def _web(listen: Listen) -> Web | None:
-    missing = [name for name in ("starlette", "hypercorn") if importlib.util.find_spec(name) is None]
-    if missing and not listen.may_move:
+def _web(listen: Listen, *, wanted: bool) -> Web | None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing and wanted:
         problem = f"not installed: {', '.join(missing)}"
         raise ConfigurationError([Mistake("--listen", problem, "pip install 'trio-adaptive[service]'")])
     if missing:
         print("No HTTP: pip install 'trio-adaptive[service]' brings it", file=sys.stderr)
         return None
-    check_listen(listen)
-    from trio_adaptive.service.http.web import web  # noqa: PLC0415 - for this command only
+    from trio_adaptive.service.http.web import web  # noqa: PLC0415 - optional, and for one command only
 
     return web(listen)

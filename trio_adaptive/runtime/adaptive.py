@@ -17,6 +17,7 @@ from trio_adaptive.config import Settings
 from trio_adaptive.decision.limits import Share
 from trio_adaptive.decision.model import (
     AddRequest,
+    Decision,
     Direction,
     Load,
     Record,
@@ -32,6 +33,7 @@ from trio_adaptive.decision.model import (
 from trio_adaptive.decision.state import FlightKind
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
+from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
 from trio_adaptive.runtime.changes import BOUNDS, LIVE, POLICY, in_words
 from trio_adaptive.runtime.history import Stage, Statistics, statistics
@@ -227,14 +229,36 @@ class Adaptive:
         await self._life.history.next_record()
 
     @property
+    def decision(self) -> Decision | None:
+        """The latest decision on a look or a command; None before the first look."""
+        latest = self._life.history.latest
+        return None if latest is None else latest.decision
+
+    @property
     def cost(self) -> LedgerSummary:
         """Worker-seconds paid so far, and what for."""
         return self._life.ledger.summary
 
     @property
+    def tally(self) -> TallySummary:
+        """How often things have happened so far, and how long they took."""
+        return self._life.tally.summary
+
+    @property
     def sample(self) -> Sample | None:
         """The latest look at the cluster."""
         return self._life.sample
+
+    @property
+    def journal_lost(self) -> int | None:
+        """Records that the journal had to leave out; None where no journal is wanted."""
+        journal = self._life.journal
+        return None if journal is None else journal.lost
+
+    @property
+    def holds_lease(self) -> bool | None:
+        """Whether it is the cluster's one driver; None where the cluster has no lease to give, or it does not run."""
+        return self._life.holds_lease
 
     @property
     def taken_over(self) -> bool:

@@ -63,6 +63,7 @@ class Collector:
         stops: takes the end of it when the cluster has closed.
         is_calm: whether the size is as it should be, and whatever is to change that comes with a wake-up. Then the
             interval is `REST` at least.
+        late: takes how much later than due a regular look began, in seconds.
     """
 
     cluster: Cluster
@@ -72,6 +73,7 @@ class Collector:
     inbox: MemoryObjectSendStream[Event]
     stops: MemoryObjectSendStream[Stop]
     is_calm: Callable[[], bool] = lambda: False
+    late: Callable[[float], None] = lambda _: None
 
     async def run(self) -> NoReturn:
         """Sample for ever, the first time at once."""
@@ -80,6 +82,8 @@ class Collector:
             rest = max(0.0, REST - self.settings.interval) if self.is_calm() else 0.0
             cause = await self._next_cause(tick + rest)
             begun = anyio.current_time()
+            if cause == "interval":
+                self.late(max(0.0, begun - (tick + rest)))
             await self._sample(cause)
             # Ticks that were missed (a slow answer, a suspended machine, a rest) are not made up for.
             if cause == "interval":

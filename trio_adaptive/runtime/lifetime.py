@@ -38,13 +38,14 @@ from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.state import State
 from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
+from trio_adaptive.journal.tally import Tally
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.changes import rules_of
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
-from trio_adaptive.runtime.lease import leased
+from trio_adaptive.runtime.lease import is_leased, leased
 from trio_adaptive.runtime.leaving import leave
 from trio_adaptive.runtime.policies import checked_policy, policy_of
 from trio_adaptive.runtime.recall import Recall
@@ -68,6 +69,7 @@ class Lifetime:
         stage: where in its life it is.
         history: its records.
         ledger: its cost.
+        tally: how often things have happened in it.
         sample: the latest look at the cluster.
         bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
@@ -84,6 +86,7 @@ class Lifetime:
         self.stage: Stage = "created"
         self.history = History(settings.log_length)
         self.ledger = Ledger()
+        self.tally = Tally()
         self.sample: Sample | None = None
         self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
@@ -138,6 +141,13 @@ class Lifetime:
         if self._port is None:
             raise ScalerStoppedError("the scaler is not running")
         return self._port
+
+    @property
+    def holds_lease(self) -> bool | None:
+        """Whether it is the cluster's one driver; None where the cluster has no lease to give, or it does not run."""
+        if self.taken_over:
+            return False
+        return True if self._port is not None and is_leased(self._port) else None
 
     def now(self) -> float:
         """The time of a command."""
@@ -228,7 +238,9 @@ class Lifetime:
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
                 calm = partial(_is_calm, port, scaler)
-                collector = Collector(port, self._load, self._settings, wakes, events, ends, calm)
+                collector = Collector(
+                    port, self._load, self._settings, wakes, events, ends, calm, self.tally.late
+                )
                 self._scaler, self._actions, self._collector = scaler, actions, collector
                 self._inbox, self._stops = events, ends
                 calendar = self._calendar = self._make_calendar(events.send_nowait)
@@ -287,6 +299,7 @@ class Lifetime:
 
     def _publish(self, event: Event, before: State, record: Record) -> None:
         self.history.publish(record, self.sample)
+        self.tally.add(event, before, self.state, record, anyio.current_time() - event.at)
         if self.journal is not None:
             self.journal.put(event, before, record)
         for listener in self.listeners:

@@ -6,6 +6,8 @@ from starlette.applications import Starlette
 
 from trio_adaptive.service.fleet import Fleet
 from trio_adaptive.service.http.changing import CHANGING
+from trio_adaptive.service.http.dashboard.assets import dashboard_routes
+from trio_adaptive.service.http.metrics import metrics_route
 from trio_adaptive.service.http.operations import Operation, Service
 from trio_adaptive.service.http.problems import HANDLERS
 from trio_adaptive.service.http.reading import READING
@@ -17,5 +19,6 @@ OPERATIONS: tuple[Operation, ...] = (*READING, *CHANGING)
 def make_app(fleet: Fleet) -> Starlette:
     """What answers for these clusters."""
     service = Service(fleet)
-    routes = [operation.route(service) for operation in OPERATIONS]
+    api = [operation.route(service) for operation in OPERATIONS]
+    routes = [*api, metrics_route(fleet), *dashboard_routes()]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
