@@ -120,7 +120,7 @@ async def _one(running: _Running, *, live: bool) -> None:
         await nursery.start(renew_on_signal, lambda: [cluster])
         nursery.start_soon(running.until_stopping)
         nursery.start_soon(sharing.run)
-        nursery.start_soon(sharing.follow, hosting.name, cluster.scaler)
+        sharing.follow(hosting.name, cluster.scaler)
         running.fleet.add(_hosted(hosting, cluster))
         _greet(cluster)
         running.notifier.ready(in_words(reloading.current))
@@ -135,7 +135,7 @@ async def _several(running: _Running) -> None:
 
         def came(hosting: Hosting, cluster: Elastic) -> None:
             fleet.add(_hosted(hosting, cluster))
-            nursery.start_soon(sharing.follow, hosting.name, cluster.scaler)
+            sharing.follow(hosting.name, cluster.scaler)
             _greet(cluster, hosting.name)
 
         several = Several(partial(_shared, reloading), came, lambda hosting: fleet.remove(hosting.name))
