@@ -60,6 +60,7 @@ SCALER_OPTIONS: dict[str, str] = {
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
     "policy": "how the size is found: demand (default), dask, adaptive, count, fixed:N or module:Class",
+    "shadow": "policies that only advise, such as dask,adaptive: the status line tells what they would have done",
 }
 
 

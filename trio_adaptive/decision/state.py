@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 from trio_adaptive.decision.limits import Limits, Memory, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 from trio_adaptive.decision.policy import Advice, Policy
+from trio_adaptive.decision.shadows.echo import Echo
 from trio_adaptive.decision.targets.simple import Demand
 
 Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
@@ -40,6 +41,7 @@ class Rules:
         strangers: what becomes of workers that nobody planned, see `Strangers`.
         pending_timeout: the same as ``idle_timeout`` for a unit that has not registered; None: as long as for others.
         limits: what the limiters go by.
+        target_duration: how long the work at hand should take, for the load of an estimated cluster.
     """
 
     interval: float = 1.0
@@ -53,6 +55,7 @@ class Rules:
     strangers: Strangers = "auto"
     pending_timeout: float | None = None
     limits: Limits = field(factory=Limits)
+    target_duration: float = 5.0
 
 
 LATEST = 16
@@ -139,6 +142,27 @@ class Refusal:
 
 
 @frozen
+class Shadow:
+    """A policy that only advises.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: what it begins with.
+        state: what the decision with this policy remembers; None before the first look.
+        echo: the cluster that it would have, estimated.
+        target: units that it aimed at last, after every limiter; None before the first look.
+        error: why it says nothing any more.
+    """
+
+    name: str
+    policy: Policy
+    state: State | None = None
+    echo: Echo | None = None
+    target: int | None = None
+    error: str = ""
+
+
+@frozen
 class State:
     """Everything the decision remembers. See the attributes' own classes.
 
@@ -173,6 +197,7 @@ class State:
     startups: tuple[float, ...] = ()
     stopping: str = ""
     policy_name: str = "demand"
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def unit_size(self) -> int:

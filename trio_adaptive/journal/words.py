@@ -73,7 +73,7 @@ def _outcome(outcome: Outcome) -> str:
     return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
-def command_in_words(command: Command) -> str:
+def command_in_words(command: Command) -> str:  # noqa: PLR0911 - one for each command
     """A command of the user."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):

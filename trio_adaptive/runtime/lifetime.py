@@ -36,7 +36,7 @@ from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import leased
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.policies import checked_policy, policy_of
+from trio_adaptive.runtime.policies import checked_policy, policy_of, shadows_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
@@ -295,6 +295,7 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         startup_timeout=settings.startup_timeout,
         strangers=settings.strangers,
         pending_timeout=settings.pending_timeout,
+        target_duration=settings.target_duration,
         limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
     )
     # The prefix tells apart the units of two runs on one scheduler.
@@ -307,6 +308,7 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         maximum=settings.maximum,
         prefix=prefix,
         policy_name=settings.policy,
+        shadows=shadows_of(settings, recall.memory),
     )
 
 

@@ -13,7 +13,7 @@ from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.state import Rules, Shadow, State
 from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster
@@ -33,6 +33,7 @@ class Setup:
         rules: of the decision; ``rules.interval`` is the tick.
         target_duration: of the load's own target.
         skip: leave out ticks at which nothing can change; the decisions are the same, only sooner there.
+        shadows: policies that only advise.
         limit: seconds of virtual time after which the run is ended whatever there is.
     """
 
@@ -43,6 +44,7 @@ class Setup:
     rules: Rules = field(factory=Rules)
     target_duration: float = 5.0
     skip: bool = True
+    shadows: tuple[Shadow, ...] = ()
     limit: float = 1e9
 
 
@@ -87,7 +89,12 @@ class _Simulator:
         self._workload, self._setup, self._watch = workload, setup, watch
         self._cluster = ModelCluster(workload, setup.hardware)
         self._state = State(
-            setup.rules, setup.policy, minimum=setup.minimum, maximum=setup.maximum, prefix="worker"
+            evolve(setup.rules, target_duration=setup.target_duration),
+            setup.policy,
+            minimum=setup.minimum,
+            maximum=setup.maximum,
+            prefix="worker",
+            shadows=setup.shadows,
         )
         self._decisions = 0
 
@@ -145,7 +152,7 @@ class _Simulator:
 
     def _next_tick(self, tick: int) -> int:
         # Limiters may count and wait by themselves; where there are none, nothing but the policy does.
-        if not self._setup.skip or self._setup.rules.limits != NO_LIMITS:
+        if not self._setup.skip or self._setup.shadows or self._setup.rules.limits != NO_LIMITS:
             return tick + 1
         interval = self._setup.rules.interval
         until = min(self._quiet_until(tick * interval), self._setup.limit)

@@ -32,7 +32,7 @@ from trio_adaptive.decision.model.events import (
     Suggested,
 )
 from trio_adaptive.decision.model.load import Candidate, Load, Memory, TaskClass, TaskGroup, Work
-from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind
+from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind, Shadowed
 from trio_adaptive.decision.model.sample import Cause, Sample
 from trio_adaptive.decision.model.units import ENDED, SERVING, Unit, UnitId, UnitState, WorkerName
 
@@ -70,6 +70,7 @@ __all__ = [
     "SetPause",
     "SetPolicy",
     "SetSchedule",
+    "Shadowed",
     "Stop",
     "Suggest",
     "Suggested",
