@@ -61,7 +61,7 @@ EVENTS = (
     SetHold(5, 3, 60),
     AddRequest(5.5, 1),
     SetLimits(6, maximum=7),
-    SetPause(6.5, "shrinking", paused=True),
+    SetPause(6.5, "shrinking", paused=True, by="ann from 10.0.0.7"),
     SetHold(7, None),
     SetPause(7, "shrinking", paused=False),
     SetSchedule(7.5, (Window("0 8 * * * to 0 18 * * *, UTC", maximum=8),)),

@@ -25,12 +25,14 @@ from trio_adaptive.errors import (
     SchedulerLost,
 )
 from trio_adaptive.forms import number_or_text
+from trio_adaptive.service.listen import DEFAULT_ADDRESS, Address, Listen, check_listen, parse_address
 from trio_adaptive.service.signals import fatal_interrupts
 from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 from trio_adaptive.simulation.command import add_simulate, run_simulate
 
 if TYPE_CHECKING:
     from trio_adaptive.service.elastic import Elastic, Plan
+    from trio_adaptive.service.up import Web
 
 Command: TypeAlias = Callable[[], Awaitable[int]]
 """What is left to do when everything has been checked; its result is the exit code."""
@@ -143,9 +145,26 @@ def _run(options: argparse.Namespace, *, live: bool) -> Command:
 
 def _up(options: argparse.Namespace, *, live: bool) -> Command:
     opening = _own_cluster(options) if options.file is None else _cluster_of_file(options)
+    web = None if options.no_listen else _web(options.listen)
     from trio_adaptive.service.up import up  # noqa: PLC0415 - slow to import
 
-    return lambda: up(opening, live=live)
+    return lambda: up(opening, live=live, web=web)
+
+
+def _web(address: Address | None) -> Web | None:
+    """The HTTP API; none where it is not installed and nobody has asked for it."""
+    missing = [name for name in ("starlette", "hypercorn") if importlib.util.find_spec(name) is None]
+    if missing and address is not None:
+        problem = f"not installed: {', '.join(missing)}"
+        raise ConfigurationError([Mistake("--listen", problem, "pip install 'trio-adaptive[service]'")])
+    if missing:
+        print("No HTTP: pip install 'trio-adaptive[service]' brings it", file=sys.stderr)
+        return None
+    listen = Listen() if address is None else Listen(address, may_move=False)
+    check_listen(listen)
+    from trio_adaptive.service.http.web import web  # noqa: PLC0415 - for this command only
+
+    return web(listen)
 
 
 def _own_cluster(options: argparse.Namespace) -> AbstractAsyncContextManager[Elastic]:
@@ -284,6 +303,14 @@ examples:
         "--name", help="what the workers are called; those of an earlier run by this name are taken over"
     )
     up.add_argument("--port", type=_port, help="port of the scheduler that is started (default: any)")
+    control = up.add_argument_group("control over HTTP")
+    control.add_argument(
+        "--listen",
+        type=_address,
+        metavar="HOST:PORT",
+        help=f"answer there (default {DEFAULT_ADDRESS}, or another port when that is taken)",
+    )
+    control.add_argument("--no-listen", action="store_true", help="answer nowhere")
 
 
 def _add_why(commands: Any) -> None:
@@ -337,6 +364,13 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
         "-q", "--quiet", action="store_true", help="only warnings; no status line, no report"
     )
     display.add_argument("-v", "--verbose", action="store_true", help="log every decision")
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _port(text: str) -> int:

@@ -7,9 +7,10 @@ import pytest
 from scenes import AT_ONCE, at, kinds, running, until
 
 from trio_adaptive import Adaptive, ConfigurationError, ScalerStoppedError
+from trio_adaptive.decision.model import Stop
 from trio_adaptive.decision.policy import Advice
 from trio_adaptive.decision.state import Hold
-from trio_adaptive.journal.words import in_words
+from trio_adaptive.journal.words import command_in_words, in_words
 from trio_adaptive.testing import FakeCluster
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +153,46 @@ class Seven:
 
     def advise(self, view):
         return self, Advice(7, "seven are enough")
+
+
+async def test_the_record_tells_who_has_commanded():
+    by = "ann from 10.0.0.7"
+    async with running(FakeCluster(), maximum=5) as scaler:
+        scaler.pause(by=by)
+        scaler.resume(by=by)
+        scaler.hold(2, by=by)
+        scaler.request(1, by=by)
+        scaler.set_limits(1, 3, by=by)
+        scaler.use_policy("count", by=by)
+        scaler.hold(None)
+        assert scaler.stopped_by == ""
+        await until(lambda: sum(record.kind == "command" for record in scaler.history) == 7)
+        scaler.stop("done", by=by)
+        await scaler.wait_stopped()
+        commands = [record.command for record in scaler.history if record.command is not None]
+        assert scaler.stopped_by == by
+    assert [command.by for command in commands] == [by, by, by, by, by, by, "", by]
+    assert command_in_words(commands[0]) == "growing and shrinking paused, by ann from 10.0.0.7"
+    assert command_in_words(commands[6]) == "no longer held"
+
+
+async def test_who_has_ended_it_is_known_although_a_cancellation_was_faster():
+    scaler = Adaptive(FakeCluster())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(scaler.run)
+        scaler.stop("enough", by="ann")
+        tasks.cancel_scope.cancel()
+    assert scaler.history[-1].command == Stop(scaler.history[-1].at, "enough", "ann")
+
+
+async def test_a_listener_hears_every_event_with_its_record():
+    heard = []
+    async with running(FakeCluster(1)) as scaler:
+        scaler.listen(lambda event, record: heard.append((event.at, record)))
+        await scaler.wait_for(1)
+        assert all(at == record.at for at, record in heard)
+        assert [record for _, record in heard] == scaler.history[-len(heard) :]
+        assert {record.kind for _, record in heard} >= {"sample", "outcome"}
 
 
 @pytest.mark.parametrize(

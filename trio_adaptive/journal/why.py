@@ -27,13 +27,14 @@ def stories_in_words(told: Sequence[Story]) -> str:
         if f"{at:%Y-%m-%d}" != day:
             day = f"{at:%Y-%m-%d}"
             lines += [*([""] if lines else []), f"{at:%A, %d %B %Y (%Z)}"]
-        first, *more = _story(story)
+        first, *more = story_in_words(story)
         lines.append(f"{at:%H:%M:%S}  {first}")
         lines += [f"{INDENT}{line}" for line in more]
     return "\n".join(lines)
 
 
-def _story(story: Story) -> list[str]:
+def story_in_words(story: Story) -> list[str]:
+    """One of them, without its time: a line, and further lines below it."""
     match story:
         case Decided():
             return _decided(story)

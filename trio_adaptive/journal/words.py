@@ -73,8 +73,13 @@ def _outcome(outcome: Outcome) -> str:
     return f"{verb} of {units} {outcome.result} after {outcome.took:.2f} s{detail}{lost}"
 
 
-def command_in_words(command: Command) -> str:  # noqa: PLR0911 - one for each command
-    """A command of the user."""
+def command_in_words(command: Command) -> str:
+    """A command, and by whom it was given."""
+    by = "" if isinstance(command, SetSchedule) or not command.by else f", by {command.by}"
+    return f"{_said(command)}{by}"
+
+
+def _said(command: Command) -> str:  # noqa: PLR0911 - one for each command
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,13 +23,15 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    UnitId,
     WorkerName,
 )
+from trio_adaptive.decision.state import FlightKind
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
 from trio_adaptive.runtime.history import Statistics, statistics
-from trio_adaptive.runtime.lifetime import Lifetime
+from trio_adaptive.runtime.lifetime import Lifetime, Listener
 
 SCHEDULER_OPTIONS = frozenset({"memory_ratio"})
 """Options that are passed on to ``Scheduler.workers_to_close``."""
@@ -79,64 +81,69 @@ class Adaptive:
 
     # Commands
 
-    def stop(self, reason: str = "stopped by the program") -> None:
+    # Whoever passes on what others have said tells by ``by`` who that was, and from where: records and journal keep it.
+
+    def stop(self, reason: str = "stopped by the program", *, by: str = "") -> None:
         """End adapting; returns at once. What is in flight gets ``shutdown_timeout`` to finish. May be repeated."""
-        self._life.stop(reason)
+        self._life.stop(reason, by)
 
     async def wait_stopped(self) -> None:
         """Wait until adapting has ended and nothing of it is left."""
         await self._life.stopped.wait()
 
-    def pause(self, direction: Direction = "both") -> None:
+    def pause(self, direction: Direction = "both", *, by: str = "") -> None:
         """Stop growing, shrinking or both, until `resume`; meanwhile no hold, request or bound moves the size either."""
-        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True))
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True, by=by))
 
-    def resume(self, direction: Direction = "both") -> None:
+    def resume(self, direction: Direction = "both", *, by: str = "") -> None:
         """Allow growing, shrinking or both again."""
-        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False))
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False, by=by))
 
-    def hold(self, n: int | None, *, for_: Any = math.inf) -> None:
+    def hold(self, n: int | None, *, for_: Any = math.inf, by: str = "") -> None:
         """Hold the size at ``n`` workers, whatever the load or a request, within the limits; None lets go.
 
         Args:
             n: how many workers; rounded up to whole units.
             for_: for how long (``"10 min"``, a timedelta, seconds); default: until let go.
+            by: who has said so, for the record.
         """
         now = self._life.now()
         size = None if n is None else number_of_workers(n)
-        self._life.command(SetHold(now, size, now + how_long(for_)))
+        self._life.command(SetHold(now, size, now + how_long(for_), by))
 
-    def request(self, n: int, *, for_: Any = math.inf) -> None:
+    def request(self, n: int, *, for_: Any = math.inf, by: str = "") -> None:
         """Have at least ``n`` workers for a while: to start big and then shrink, or to scatter into an empty cluster.
 
         Args:
             n: how many workers; rounded up to whole units.
             for_: for how long; default: for the rest of this lifetime.
+            by: who has said so, for the record.
         """
         now = self._life.now()
-        self._life.command(AddRequest(now, number_of_workers(n), now + how_long(for_)))
+        self._life.command(AddRequest(now, number_of_workers(n), now + how_long(for_), by))
 
-    def set_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
+    def set_limits(self, minimum: int | None = None, maximum: float | None = None, *, by: str = "") -> None:
         """Change the bounds; None leaves one as it is.
 
         Raises:
             ConfigurationError: they contradict each other or are no numbers of workers.
         """
         low, high = limits(self._life.bounds, minimum, maximum)
-        self._life.command(SetLimits(self._life.now(), low, high))
+        self._life.command(SetLimits(self._life.now(), low, high, by))
 
-    def use_policy(self, name: str) -> None:
+    def use_policy(self, name: str, *, by: str = "") -> None:
         """Let another policy decide from the next look on; a shadow of this name takes over with all that it has seen.
 
         Args:
             name: as the setting `policy` has it: ``"adaptive"``, ``"fixed:8"`` or ``"package.module:Class"``.
+            by: who says so, for the record.
 
         Raises:
             ConfigurationError: there is no such policy.
             ScalerStoppedError: it is not running.
         """
         now = self._life.now()
-        self._life.command(SetPolicy(now, name, self._life.policy(name)))
+        self._life.command(SetPolicy(now, name, self._life.policy(name), by))
 
     # What can be seen
 
@@ -155,6 +162,14 @@ class Adaptive:
         """The latest records, oldest first."""
         return list(self._life.history.records)
 
+    def numbered(self, after: int = 0) -> list[tuple[int, Record]]:
+        """The latest records from number ``after + 1`` on, oldest first: the first one of a lifetime has the number 1."""
+        return self._life.history.numbered(after)
+
+    async def next_record(self) -> None:
+        """Wait until there is another record, or adapting has ended."""
+        await self._life.history.next_record()
+
     @property
     def cost(self) -> LedgerSummary:
         """Worker-seconds paid so far, and what for."""
@@ -169,6 +184,21 @@ class Adaptive:
     def taken_over(self) -> bool:
         """Whether adapting ended because somebody else drives the cluster by now."""
         return self._life.taken_over
+
+    @property
+    def flights(self) -> Mapping[UnitId, FlightKind]:
+        """What is being done to units now; some of these the latest `sample` may not have seen yet."""
+        flights = self._life.state.flights.items()
+        return {unit: flight.kind for unit, flight in flights if flight.settled is None}
+
+    def listen(self, listener: Listener) -> None:
+        """Have every event of this lifetime and its record from now on; the listener must neither block nor fail."""
+        self._life.listeners.append(listener)
+
+    @property
+    def stopped_by(self) -> str:
+        """Who has commanded that adapting ends, where somebody has; empty while it goes on."""
+        return self._life.end.by
 
     async def records(self) -> AsyncGenerator[Record]:
         """Follow the records from now on, until adapting ends. A slow reader misses the oldest ones."""

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed, Unit
+from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed, Stop, Unit
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
 LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
@@ -60,7 +60,7 @@ class Collector:
         settings: ``interval``, ``min_interval`` and ``call_timeout`` count here.
         wakes: one item stands for any number of wake-ups.
         inbox: the scaling loop's.
-        stops: takes the reason when the cluster has closed.
+        stops: takes the end of it when the cluster has closed.
         is_calm: whether the size is as it should be, and whatever is to change that comes with a wake-up. Then the
             interval is `REST` at least.
     """
@@ -70,7 +70,7 @@ class Collector:
     settings: Settings
     wakes: MemoryObjectReceiveStream[None]
     inbox: MemoryObjectSendStream[Event]
-    stops: MemoryObjectSendStream[str]
+    stops: MemoryObjectSendStream[Stop]
     is_calm: Callable[[], bool] = lambda: False
 
     async def run(self) -> NoReturn:
@@ -99,7 +99,7 @@ class Collector:
             with anyio.fail_after(self.settings.call_timeout):
                 sample = await take_sample(self.cluster, self.load, cause, self.settings.name)
         except ClusterClosed as error:
-            self.stops.send_nowait(str(error))
+            self.stops.send_nowait(Stop(anyio.current_time(), str(error)))
             await anyio.sleep_forever()
         except ClusterError as error:
             await self.inbox.send(SampleFailed(anyio.current_time(), str(error)))

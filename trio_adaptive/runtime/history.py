@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import anyio
@@ -60,6 +61,7 @@ class Statistics:
         startup_limit: how long a unit may take to register before it is given up.
         samples: looks that were answered.
         samples_failed: looks that were not.
+        unanswered: why the latest look was not answered; empty where it was.
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
         policy: which one decides, by name.
@@ -90,6 +92,7 @@ class Statistics:
     startup_limit: float
     samples: int
     samples_failed: int
+    unanswered: str
     journal: str
     stop_reason: str
     policy: str
@@ -133,6 +136,7 @@ class History:
     Attributes:
         length: how many are kept.
         own_name: what the cluster calls a worker, for the log.
+        unanswered: why the latest look was not answered; empty where it was.
         log: upstream's log: ``(time, {"status": "up", "n": n})`` and ``{"status": "down", "workers": [...]}``.
     """
 
@@ -141,8 +145,10 @@ class History:
     records: deque[Record] = field(init=False)
     log: deque[tuple[float, dict[str, Any]]] = field(init=False)
     latest: Record | None = None
+    published: int = 0
     samples: int = 0
     samples_failed: int = 0
+    unanswered: str = ""
     _followers: list[Follower] = field(factory=list)
     _ended: bool = False
     _news: anyio.Event = field(factory=anyio.Event)
@@ -154,8 +160,11 @@ class History:
     def publish(self, record: Record, sample: Sample | None = None) -> None:
         """Keep a record and tell it to all followers; ``sample`` is the latest look."""
         self.records.append(record)
+        self.published += 1
         self.samples += record.kind == "sample"
         self.samples_failed += record.kind == "sample failed"
+        if record.kind in {"sample", "sample failed"}:
+            self.unanswered = record.error
         if record.decision is not None:
             self.log += [(time.time(), entry) for entry in _entries(record.decision, sample, self.own_name)]
             if record.kind != "suggestion":
@@ -163,6 +172,12 @@ class History:
         for follower in self._followers:
             follower.put(record)
         self._tell()
+
+    def numbered(self, after: int) -> list[tuple[int, Record]]:
+        """The kept records with a number above ``after``, oldest first."""
+        new = min(len(self.records), max(0, self.published - after))
+        latest = list(islice(reversed(self.records), new))
+        return list(enumerate(reversed(latest), self.published - new + 1))
 
     async def next_record(self) -> None:
         """Wait until there is another record, or the end."""
@@ -244,6 +259,7 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         startup_limit=startup_limit(state),
         samples=history.samples,
         samples_failed=history.samples_failed,
+        unanswered=history.unanswered,
         journal=journal,
         stop_reason=state.stopping,
         policy=state.policy_name,

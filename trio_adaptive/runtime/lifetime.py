@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -47,6 +47,12 @@ if TYPE_CHECKING:
 RETRY_JITTER = 0.2
 """The share of a pause after a failed launch that may be left out."""
 
+Listener: TypeAlias = Callable[[Event, Record], None]
+"""Takes what has happened and the record of it; must not block."""
+
+CANCELLED: Final = Stop(0.0, "cancelled")
+"""The end that nobody has asked for."""
+
 
 class Lifetime:
     """Runs once.
@@ -61,6 +67,8 @@ class Lifetime:
         stopped: set when nothing of it is left.
         journal: what is written of it, while it runs and where that is wanted.
         taken_over: whether it ended because somebody else drives the cluster by now.
+        end: what has ended it, or is going to.
+        listeners: get every event with its record.
     """
 
     def __init__(
@@ -75,6 +83,8 @@ class Lifetime:
         self.stopped = anyio.Event()
         self.journal: Journal | None = None
         self.taken_over = False
+        self.end = CANCELLED
+        self.listeners: list[Listener] = []
         self._cluster = cluster
         self._settings = settings
         self._load = load
@@ -86,11 +96,10 @@ class Lifetime:
         self._actions: Actions | None = None
         self._port: Cluster | None = None
         self._inbox: MemoryObjectSendStream[Event] | None = None
-        self._stops: MemoryObjectSendStream[str] | None = None
-        self._reason = "cancelled"
+        self._stops: MemoryObjectSendStream[Stop] | None = None
         self._failure: GivenUp | None = None
         self._hopeless = Hopeless(settings)
-        self._called_off = ""
+        self._called_off: Stop | None = None
 
     @property
     def state(self) -> State:
@@ -137,12 +146,12 @@ class Lifetime:
                 high if command.maximum is None else command.maximum,
             )
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, by: str = "") -> None:
         """Ask for the end; returns at once, and may be repeated."""
         if self._stops is not None:
-            self._stops.send_nowait(reason)
+            self._stops.send_nowait(Stop(anyio.current_time(), reason, by))
         elif self.stage == "running":  # the cluster is still being opened
-            self._called_off = self._called_off or reason
+            self._called_off = self._called_off or Stop(anyio.current_time(), reason, by)
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
@@ -159,8 +168,9 @@ class Lifetime:
         self.stage = "running"
         try:
             async with opened(self._cluster) as self._port, leased(self._port, self._settings):
-                if self._called_off:
-                    self.preset(Stop(anyio.current_time(), self._called_off))
+                if self._called_off is not None:
+                    self.end = evolve(self._called_off, at=anyio.current_time())
+                    self.preset(self.end)
                     ready()
                 else:
                     await self._adapt(self._port, ready)
@@ -177,19 +187,19 @@ class Lifetime:
 
     async def _adapt(self, port: Cluster, ready: Callable[[], None]) -> None:
         events, inbox = anyio.create_memory_object_stream[Event](math.inf)
-        reasons, stops = anyio.create_memory_object_stream[str](math.inf)
+        ends, stops = anyio.create_memory_object_stream[Stop](math.inf)
         wake_ups, wakes = anyio.create_memory_object_stream[None](1)
         journal = _journal(self._settings, self._state.prefix, self._tell)
-        with events, inbox, reasons, stops, wake_ups, wakes, journal as self.journal:
+        with events, inbox, ends, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
                 self._state = _patient(self._state, port)
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
                 calm = partial(_is_calm, port, scaler)
-                collector = Collector(port, self._load, self._settings, wakes, events, reasons, calm)
+                collector = Collector(port, self._load, self._settings, wakes, events, ends, calm)
                 self._scaler, self._actions = scaler, actions
-                self._inbox, self._stops = events, reasons
+                self._inbox, self._stops = events, ends
                 calendar = self._make_calendar(events.send_nowait)
                 calendar.tell()  # ahead of the first look
                 if self.journal is not None:
@@ -205,12 +215,13 @@ class Lifetime:
                         ready()
                 finally:
                     self.stage = "stopping"
+                    self._hear_last(stops)
                     with anyio.CancelScope(shield=True):
                         try:
-                            await leave(scaler, actions, port, self._settings_at_the_end, self._reason)
+                            await leave(scaler, actions, port, self._settings_at_the_end, self.end)
                         finally:
                             if self.journal is not None:
-                                self.journal.close(self._reason)
+                                self.journal.close(self.end.reason)
                     self._recall.save(scaler.state.startups)
                     self._inbox = self._stops = None  # commands come too late, also while the line is closed
 
@@ -247,13 +258,20 @@ class Lifetime:
         self.history.publish(record, self.sample)
         if self.journal is not None:
             self.journal.put(event, before, record)
+        for listener in self.listeners:
+            listener(event, record)
         if not before.stopping and (error := self._hopeless.after(event, self.state)) is not None:
             self._failure = error
             self.stop(str(error))
 
-    async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[str], adapting: TaskGroup) -> None:
-        self._reason = await stops.receive()
+    async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[Stop], adapting: TaskGroup) -> None:
+        self.end = await stops.receive()
         adapting.cancel_scope.cancel()
+
+    def _hear_last(self, stops: MemoryObjectReceiveStream[Stop]) -> None:
+        """Who has asked for the end, also where a cancellation was faster."""
+        with suppress(anyio.WouldBlock):
+            self.end = stops.receive_nowait() if self.end == CANCELLED else self.end
 
     async def _watch(self, port: Cluster, wake: Callable[[], None]) -> None:
         try:

@@ -201,7 +201,7 @@ def _told(cluster: Any, attribute: str) -> str:
 
 async def _guard(scaler: Adaptive, name: str) -> None:
     await scaler.wait_stopped()
-    if scaler.taken_over:
+    if scaler.taken_over or scaler.stopped_by:
         return
     raise ClusterClosed(f"the {name} has been closed by somebody else")
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from trio_adaptive.decision.model import Shadowed
 from trio_adaptive.journal.words import in_words
 from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.runtime.history import Statistics
 from trio_adaptive.service.terminal import bottom_line
 
 logger = logging.getLogger("trio_adaptive")
@@ -65,6 +66,11 @@ def status_text(scaler: Adaptive) -> Text:
     text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
     for shadow in now.shadows:
         text.append(f" │ {shadow_in_words(shadow, size)}", style="dim")
+    _append_trouble(text, now)
+    return text
+
+
+def _append_trouble(text: Text, now: Statistics) -> None:
     for words in now.blocked:
         text.append(f" │ {words}", style="yellow")
     if now.degraded:
@@ -75,7 +81,6 @@ def status_text(scaler: Adaptive) -> Text:
         broken = "" if now.breaker == "closed" else f", breaker {now.breaker}"
         error = now.last_error.splitlines()[0] if now.last_error else "no reason given"
         text.append(f" │ {now.failures} failed{broken}: {error}", style="bold red")
-    return text
 
 
 def shadow_in_words(shadow: Shadowed, size: int) -> str:

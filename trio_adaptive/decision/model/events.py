@@ -56,6 +56,8 @@ class Finished:
 
 Direction: TypeAlias = Literal["both", "growing", "shrinking"]
 
+# Each command but those of the calendar tells by whom it was given: who, and from where; empty for the program itself.
+
 
 @frozen
 class SetLimits:
@@ -64,6 +66,7 @@ class SetLimits:
     at: float
     minimum: int | None = None
     maximum: float | None = None
+    by: str = ""
 
 
 @frozen
@@ -73,6 +76,7 @@ class SetHold:
     at: float
     n: int | None
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -82,6 +86,7 @@ class AddRequest:
     at: float
     n: int
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -91,6 +96,7 @@ class SetPause:
     at: float
     direction: Direction
     paused: bool
+    by: str = ""
 
 
 @frozen
@@ -113,6 +119,7 @@ class SetPolicy:
     at: float
     name: str
     policy: Policy
+    by: str = ""
 
 
 @frozen
@@ -121,6 +128,7 @@ class Stop:
 
     at: float
     reason: str
+    by: str = ""
 
 
 Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | Stop
