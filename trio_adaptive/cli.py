@@ -29,6 +29,7 @@ from trio_adaptive.service.listen import DEFAULT_ADDRESS, Address, Listen, check
 from trio_adaptive.service.signals import fatal_interrupts
 from trio_adaptive.service.worker_options import add_worker_options, is_warm, template, whole_number
 from trio_adaptive.simulation.command import add_simulate, run_simulate
+from trio_adaptive.simulation.replay.command import add_replay, run_replay
 
 if TYPE_CHECKING:
     from trio_adaptive.service.elastic import Elastic, Plan
@@ -85,11 +86,17 @@ WARM_INTERVAL = 0.1
 """The default interval, in seconds, where workers are forked and the scheduler is ours: what is back at once may go soon."""
 
 
+OFFLINE: dict[str, Callable[[argparse.Namespace], int]] = {"simulate": run_simulate, "replay": run_replay}
+"""The commands that need no cluster."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return run_simulate(options) if options.command == "simulate" else _execute(options)
+        if options.command in OFFLINE:
+            return OFFLINE[options.command](options)
+        return _execute(options)
     except ConfigurationError as error:
         print(f"trio-adaptive: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -250,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_why(commands)
     add_simulate(commands)
+    add_replay(commands)
     return parser
 
 

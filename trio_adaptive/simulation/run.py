@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -20,6 +20,8 @@ from trio_adaptive.simulation.cluster import Hardware, ModelCluster
 from trio_adaptive.simulation.workloads.model import Workload
 
 NO_LIMITS: Final = Limits()
+
+Watch: TypeAlias = Callable[[Event, State, Record], None]
 
 
 @frozen
@@ -73,19 +75,19 @@ class Run:
     state: State
 
 
-def simulate(workload: Workload, setup: Setup, watch: Callable[[Record], None] = lambda _: None) -> Run:
+def simulate(workload: Workload, setup: Setup, watch: Watch = lambda *_: None) -> Run:
     """Run a workload to its end: until all tasks are done, and nobody is left who is going to leave.
 
     Args:
         workload: what is to be done.
         setup: how.
-        watch: is shown each record.
+        watch: is shown each event, what the decision remembered before it, and its record.
     """
     return _Simulator(workload, setup, watch).run()
 
 
 class _Simulator:
-    def __init__(self, workload: Workload, setup: Setup, watch: Callable[[Record], None]) -> None:
+    def __init__(self, workload: Workload, setup: Setup, watch: Watch) -> None:
         self._workload, self._setup, self._watch = workload, setup, watch
         self._cluster = ModelCluster(workload, setup.hardware)
         self._state = State(
@@ -127,8 +129,9 @@ class _Simulator:
         events = deque((event,))
         while events:
             self._decisions += 1
-            self._state, actions, record = decide(self._state, events.popleft())
-            self._watch(record)
+            event, before = events.popleft(), self._state
+            self._state, actions, record = decide(before, event)
+            self._watch(event, before, record)
             changes = [a for a in actions if isinstance(a, Launch | Cancel | Drain | Recall)]
             self._cluster.account.operations += bool(changes)
             for action in actions:

@@ -56,32 +56,31 @@ def follow(shadow: Shadow, event: Event, real: State, decide: Decide) -> Shadow:
     return shadow
 
 
-def begun(shadow: Shadow, sample: Sample, real: State) -> tuple[State, Echo]:
-    """The decision and its cluster at the first look: as the real ones are, but for the policy."""
-    policy = shadow.policy if shadow.state is None else shadow.state.policy
+def _begun(shadow: Shadow, sample: Sample, real: State) -> tuple[State, Echo]:
+    """The decision and its cluster at the first look: as the real ones are, but for what the shadow has of its own."""
+    own = (
+        evolve(real, policy=shadow.policy, policy_name=shadow.name) if shadow.state is None else shadow.state
+    )
     state = evolve(
-        real,
-        policy=policy,
-        policy_name=shadow.name,
+        own,
         shadows=(),
         flights={},
-        nominations={},
         refusals={},
         question=None,
         overdue={},
         failures=0,
         retry_at=-math.inf,
     )
-    return state, first_echo(real, sample)
+    return state, first_echo(own, sample)
 
 
 def _looked(shadow: Shadow, sample: Sample, real: State, decide: Decide) -> Shadow:
     if shadow.state is None or shadow.echo is None:
-        state, echo = begun(shadow, sample, real)
+        state, echo = _begun(shadow, sample, real)
     else:
         state, echo = shadow.state, after(shadow.echo, sample, _startup(real))
     state = evolve(state, startups=real.startups)
-    events: deque[Event] = deque([Sampled(look(echo, sample, real.rules.target_duration))])
+    events: deque[Event] = deque([Sampled(look(echo, sample, state.rules.target_duration))])
     target = shadow.target
     while events:
         state, actions, record = decide(state, events.popleft())
