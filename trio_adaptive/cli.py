@@ -77,6 +77,7 @@ OWN_CLUSTER_OPTIONS = (
     "preload",
     "dashboard-address",
     "no-dashboard",
+    "record",
 )
 """What is said of a cluster of this project's own. Their defaults are none, to tell what has been given."""
 
@@ -207,7 +208,15 @@ def _plan(options: argparse.Namespace) -> Plan:
         port=getattr(options, "port", None) or 0,
         dashboard_address=None if options.no_dashboard else options.dashboard_address or ANY_PORT,
         worker=template(options),
+        record=_record(options),
     )
+
+
+def _record(options: argparse.Namespace) -> Path | None:
+    if options.record is not None and getattr(options, "scheduler", None) is not None:
+        allowed = "no --scheduler: start that one with --preload trio_adaptive.dask.recording FILE"
+        raise ConfigurationError([Mistake("--record", "given for a scheduler that runs already", allowed)])
+    return None if options.record is None else Path(options.record).absolute()
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
@@ -365,6 +374,9 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
     )
     display.add_argument(
         "--journal", metavar="FILE", help="write every decision there, for trio-adaptive why (default: none)"
+    )
+    display.add_argument(
+        "--record", metavar="FILE", help="write every task there, as a workload for trio-adaptive simulate"
     )
     display.add_argument("--no-dashboard", action="store_true", help="without Dask's dashboard")
     display.add_argument("--plain", action="store_true", help="log lines instead of a live status line")
