@@ -118,7 +118,7 @@ def test_leaving_out_ticks_changes_nothing_for_any_tasks(rows, policy, startup):
 def _course(workload, policy, startup, *, skip):
     deeds = []
 
-    def watch(record):
+    def watch(_, __, record):
         if record.decision is not None and record.decision.actions:
             deeds.append((record.at, record.decision.final, record.decision.actions))
 

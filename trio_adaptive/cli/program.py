@@ -12,9 +12,13 @@ from trio_adaptive.cli import check, completion, ending, pause, policy, run, siz
 from trio_adaptive.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, code_of_answer, exit_code
 from trio_adaptive.errors import ClusterError, ConfigurationError, ServiceError, leaves
 from trio_adaptive.simulation.command import add_simulate, run_simulate
+from trio_adaptive.simulation.replay.command import add_replay, run_replay
 
 COMMANDS: Final = (run, up, status, why, pause, sizes, policy, ending, check, completion)
 """Each adds parsers, whose default ``execute`` takes the options and returns the exit code."""
+
+OFFLINE: Final = (("simulate", add_simulate, run_simulate), ("replay", add_replay, run_replay))
+"""Those that need no cluster, by the name that each gives itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    add_simulate(commands)
-    commands.choices["simulate"].set_defaults(execute=run_simulate)
+    for name, add, execute in OFFLINE:
+        add(commands)
+        commands.choices[name].set_defaults(execute=execute)
     return made

@@ -54,6 +54,7 @@ from trio_adaptive.decision.observe import landed, observe
 from trio_adaptive.decision.patience import forget
 from trio_adaptive.decision.refusals import unwelcome
 from trio_adaptive.decision.retries import allowed
+from trio_adaptive.decision.shadows.follow import follow, promoted, told
 from trio_adaptive.decision.shrink import Excess, shrink, take_suggestion
 from trio_adaptive.decision.state import (
     LEAVING,
@@ -78,7 +79,18 @@ def decide(state: State, event: Event) -> Step:
         state: what `decide` returned last, or a fresh `State`.
         event: what has happened. Its time must not be earlier than that of the event before.
     """
+    step = _alone(state, event)
+    return _with_shadows(step, event) if step[0].shadows else step
+
+
+def _alone(state: State, event: Event) -> Step:
     return _HANDLERS[type(event)](state, event)
+
+
+def _with_shadows(step: Step, event: Event) -> Step:
+    state, actions, record = step
+    shadows = tuple(follow(shadow, event, state, _alone) for shadow in state.shadows)
+    return evolve(state, shadows=shadows), actions, evolve(record, shadows=tuple(map(told, shadows)))
 
 
 def _on_sample(state: State, event: Sampled) -> Step:
@@ -286,7 +298,7 @@ def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case f
         case SetShare(share=share):
             return evolve(state, share=share)
         case SetPolicy(name=name, policy=policy):
-            return evolve(state, policy=policy, policy_name=name)
+            return promoted(state, name, policy)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 

@@ -30,6 +30,7 @@ class Rules:
         strangers: what becomes of workers that nobody planned, see `Strangers`.
         pending_timeout: the same as ``idle_timeout`` for a unit that has not registered; None: as long as for others.
         limits: what the limiters go by.
+        target_duration: how long the work at hand should take, for the load of an estimated cluster.
     """
 
     interval: float = 1.0
@@ -43,3 +44,4 @@ class Rules:
     strangers: Strangers = "auto"
     pending_timeout: float | None = None
     limits: Limits = field(factory=Limits)
+    target_duration: float = 5.0

@@ -17,6 +17,7 @@ from trio_adaptive.decision.limits import Memory, Share, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 from trio_adaptive.decision.policy import Advice, Policy
 from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.shadows.echo import Echo
 from trio_adaptive.decision.targets.simple import Demand
 
 LATEST = 16
@@ -103,6 +104,27 @@ class Refusal:
 
 
 @frozen
+class Shadow:
+    """A policy that only advises.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: what it begins with.
+        state: what the decision with this policy remembers; None before the first look.
+        echo: the cluster that it would have, estimated.
+        target: units that it aimed at last, after every limiter; None before the first look.
+        error: why it says nothing any more.
+    """
+
+    name: str
+    policy: Policy
+    state: State | None = None
+    echo: Echo | None = None
+    target: int | None = None
+    error: str = ""
+
+
+@frozen
 class State:
     """Everything the decision remembers. See the attributes' own classes.
 
@@ -138,6 +160,7 @@ class State:
     startups: tuple[float, ...] = ()
     stopping: str = ""
     policy_name: str = "demand"
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def unit_size(self) -> int:

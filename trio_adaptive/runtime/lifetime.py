@@ -46,7 +46,7 @@ from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import is_leased, leased
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.policies import checked_policy, policy_of
+from trio_adaptive.runtime.policies import checked_policy, policy_of, shadows_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
@@ -356,6 +356,7 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         maximum=settings.maximum,
         prefix=prefix,
         policy_name=settings.policy,
+        shadows=shadows_of(settings, recall.memory),
     )
 
 

@@ -34,7 +34,7 @@ from trio_adaptive.decision.model.events import (
     Suggested,
 )
 from trio_adaptive.decision.model.load import Candidate, Load, Memory, TaskClass, TaskGroup, Work
-from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind
+from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind, Shadowed
 from trio_adaptive.decision.model.sample import Cause, Sample
 from trio_adaptive.decision.model.units import ENDED, SERVING, Unit, UnitId, UnitState, WorkerName
 
@@ -74,6 +74,7 @@ __all__ = [
     "SetRules",
     "SetSchedule",
     "SetShare",
+    "Shadowed",
     "Stop",
     "Suggest",
     "Suggested",

@@ -73,6 +73,7 @@ class WorkersTable:
         preload: modules that are imported once, for all workers.
         cold: start each worker anew instead of forking it.
         worker_logs: a folder for the output of the workers.
+        record: a file for every task of the scheduler that is started; None for none.
         weight: the cluster's part where all clusters share a maximum.
     """
 
@@ -84,12 +85,13 @@ class WorkersTable:
     preload: Modules = ()
     cold: YesOrNo = False
     worker_logs: OptionalPath = None
+    record: OptionalPath = None
     weight: Weight = 1.0
 
 
 Table = TypeVar("Table", ServiceTable, WorkersTable)
 
-PATHS = ("tls_cert", "tls_key", "tls_client_ca", "tokens", "worker_logs")
+PATHS = ("tls_cert", "tls_key", "tls_client_ca", "tokens", "worker_logs", "record")
 """Keys that name a file, which is looked for beside the configuration file."""
 
 
