@@ -126,7 +126,7 @@ async def begun(number: int, settings: Settings, looks: float) -> float:
 def measure(*, quick: bool, number: int = 1000) -> str:
     """Run it; returns the results as Markdown."""
     number, seconds = (100, 5.0) if quick else (number, 30.0)
-    few = max(10, number // 10)
+    few = max(10, number // 50)
     progress(f"memory of {few} clusters")
     settings = Settings(maximum=10, interval=0.05, min_interval=0.0)
     short, long = (trio.run(begun, few, settings, looks) / 1000 for looks in (5, 5 if quick else LONG))
