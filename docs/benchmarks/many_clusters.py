@@ -30,6 +30,9 @@ MOST = 4
 CHANGE = 10.0
 """Mean time between two changes of the load of a cluster, in seconds."""
 
+PATIENCE = 120.0
+"""How long, in seconds, all of them may take to begin."""
+
 LONG = 1000
 """Looks after which all that is kept of a cluster is kept: the default `log_length`."""
 
@@ -71,8 +74,11 @@ class Town:
             for index in range(self.number):
                 nursery.start_soon(self._host, f"c{index}", sharing)
             nursery.start_soon(self._change_loads)
-            await trio.sleep(settle)
+            with trio.move_on_after(PATIENCE):
+                while len(self.fleet) < self.number:
+                    await trio.sleep(0.1)
             check(len(self.fleet) == self.number, "not all clusters are up")
+            await trio.sleep(settle)
             for cluster in self.clusters:
                 cluster.late.clear()
             cpu, looks = time.process_time(), self._looks()
