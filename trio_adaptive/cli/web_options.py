@@ -62,7 +62,10 @@ def web_of(options: argparse.Namespace, configuration: Configuration) -> Web | N
     if options.no_listen or listen is None:
         return None
     asked = [f"--{name}" for name in ("listen", *FILES) if getattr(options, _key(name)) is not None]
-    files = {_key(name): getattr(options, _key(name)) or getattr(configuration.service, _key(name)) for name in FILES}
+    files = {
+        _key(name): getattr(options, _key(name)) or getattr(configuration.service, _key(name))
+        for name in FILES
+    }
     listen = evolve(
         listen,
         cert=files["tls_cert"],

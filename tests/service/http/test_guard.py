@@ -90,7 +90,7 @@ class TestOverHttp:
             assert refused[0].headers["retry-after"] == "1"
             assert (await here.client.get(STATUS)).status_code == 200
 
-    @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "DELETE", "FOO"])
+    @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "DELETE", "PUT", "FOO"])
     async def test_other_methods_are_refused(self, world, method):
         async with world() as here:
             assert (await here.client.request(method, STATUS)).status_code == 405
