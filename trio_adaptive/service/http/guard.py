@@ -47,6 +47,9 @@ HEADERS: Final = {
 }
 HSTS: Final = "max-age=31536000"
 
+FIELDS: Final = 100
+"""So many header fields a request may have: looking for one costs time for each of them."""
+
 REQUESTS: Final = (400.0, 800.0)
 CHANGES: Final = (10.0, 50.0)
 FAILURES: Final = (0.5, 10.0)
@@ -103,9 +106,12 @@ class Guard:
         Raises:
             Problem: they may not.
         """
-        headers, path = Headers(scope=scope), scope["path"]
         peer = peer_of((scope.get("client") or ("", 0))[0])
         self._spend(self.requests, peer)
+        if len(scope["headers"]) > FIELDS:
+            detail = f"a request has {FIELDS} header fields at most"
+            raise Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        headers, path = Headers(scope=scope), scope["path"]
         if scope["method"] in SAFE and path in PROBES:
             return None
         self._check_host(headers)
