@@ -15,6 +15,7 @@ from pathlib import Path
 import bursts
 import decision
 import idle
+import many_clusters
 import probe_load
 import reaction
 import shrinking
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,
+    "many_clusters": many_clusters.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
 }
