@@ -18,6 +18,7 @@ PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "chromium": "chromium",
+    "ip": "iproute2",
 }
 """The Debian package of each program."""
 

@@ -23,7 +23,8 @@ from trio_adaptive.decision.model import (
     Suggested,
     Unit,
 )
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.targets.simple import Count
 from trio_adaptive.journal.lines import Context, Entry, Header, decode, entry_line, header_line
 

@@ -7,7 +7,7 @@ from typing import Final, NoReturn, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
@@ -50,7 +50,7 @@ async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause, name: st
     return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
 
 
-@frozen
+@define
 class Collector:
     """Takes samples and sends them to the scaling loop.
 

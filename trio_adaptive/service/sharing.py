@@ -63,6 +63,12 @@ class Sharing:
         self.total = total
         self.divide()
 
+    def set_weight(self, name: str, weight: float) -> None:
+        """Let one count for more, or less, from now on."""
+        if name in self._claims:
+            self._claims[name] = evolve(self._claims[name], weight=weight)
+            self.divide()
+
     async def follow(self, name: str, scaler: Adaptive) -> None:
         """Renew the claim of a cluster with each of its records."""
         async for _ in scaler.records():
