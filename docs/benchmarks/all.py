@@ -17,6 +17,7 @@ import decision
 import idle
 import probe_load
 import reaction
+import scrapes
 import shrinking
 import starts
 from common import facts
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "decision": decision.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
+    "scrapes": scrapes.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 
