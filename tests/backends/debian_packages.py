@@ -14,6 +14,7 @@ PACKAGES = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "ip": "iproute2",
+    "faketime": "faketime",
 }
 """The Debian package of each program."""
 
