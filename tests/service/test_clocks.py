@@ -74,18 +74,8 @@ def up(service, tmp_path):
     return start
 
 
-def work(folder):
-    """As `Counting.task`, but libfaketime cannot let Python sleep."""
-
-    def task(key):
-        import select  # noqa: PLC0415 - the function travels alone
-
-        with (folder / key).open("a") as file:
-            file.write("x")
-        select.select([], [], [], 0.1)
-        return key
-
-    return task
+WORKER = f"env -u LD_PRELOAD {sys.executable} -m distributed.cli.dask_worker {{address}} --name {{name}}"
+OPTIONS_OF_WORKER = "--nthreads 1 --no-nanny --no-dashboard"
 
 
 def entries(journal):
@@ -122,14 +112,16 @@ def stopped(*pids):
             os.kill(pid, signal.SIGCONT)
 
 
-def test_a_wall_clock_that_jumps_by_hours_costs_nothing(up, false_clock, tmp_path):
-    """The load may be wrong meanwhile: the workers measure durations with that clock. So the size is fixed."""
+def test_a_wall_clock_that_jumps_by_hours_changes_nothing(up, service, false_clock, tmp_path):
+    """That of the service: what Dask's own processes make of theirs is another matter."""
     env, be_wrong_by = false_clock
     counting = Counting(tmp_path)
-    running, journal = up(PATIENT, "--cold", "--minimum", "2", "--maximum", "2", **env)
-    with Client(running.address(), set_as_default=False) as client:
+    host = service("up", "--maximum", "0", "--plain", "--no-dashboard")
+    attach = ("--scheduler", host.address(), "--take-over", "--minimum", "2", "--maximum", "2")
+    with Client(host.address(), set_as_default=False) as client:
+        running, journal = up(PATIENT, *attach, "--worker-command", f"{WORKER} {OPTIONS_OF_WORKER}", **env)
         client.wait_for_workers(2, timeout=60)
-        futures = client.map(work(counting._folder), [f"t{n}" for n in range(100)], pure=False)
+        futures = client.map(counting.task(), [f"t{n}" for n in range(100)], [0.1] * 100, pure=False)
         for wrong in (HOUR, -HOUR, 0):
             be_wrong_by(wrong)
             looks(running, journal, 5)
