@@ -29,6 +29,7 @@ class Worker(Subprocess):
     """A worker process, started as ours are; the next start may go wrong as it is told."""
 
     folder = Path()
+    over = False
     bad_starts: list = []  # noqa: RUF012 - shared by all of them, as a resource manager is
 
     def __init__(self, scheduler, name=None):
@@ -58,7 +59,9 @@ async def _raises(_worker):
 
 
 async def _hangs(_worker):
-    await asyncio.Event().wait()
+    while not Worker.over:  # closing the cluster would wait for it as well
+        await asyncio.sleep(0.1)
+    raise RuntimeError("it is over")
 
 
 async def _answers_late(worker):
@@ -156,7 +159,7 @@ class Result:
 
 @contextmanager
 def a_stage(folder: Path):
-    Worker.folder, Worker.bad_starts[:] = folder, []
+    Worker.folder, Worker.over, Worker.bad_starts[:] = folder, False, []
     scheduler = {"cls": SubprocessScheduler, "options": {"scheduler_kwargs": SCHEDULER}}
     with (
         SpecCluster({}, scheduler, {"cls": Worker, "options": {}}, silence_logs=50) as cluster,
@@ -164,7 +167,10 @@ def a_stage(folder: Path):
     ):
         cluster.adapt(minimum=SIZE, maximum=SIZE + 1, interval="200ms", target_duration="1000s")
         client.wait_for_workers(SIZE, timeout=60)
-        yield Stage(cluster, client, folder)
+        try:
+            yield Stage(cluster, client, folder)
+        finally:
+            Worker.over = True
 
 
 SCHEDULER = {"host": "127.0.0.1", "dashboard": False}
@@ -183,16 +189,12 @@ def play(name: str, folder: Path, tasks: int, seconds: float) -> Result | None:
         before, at = stage.registered(), time.monotonic()
         INJECTIONS[name](stage)
         recovered = _recovered(stage, before, at, dies=name != SCHEDULER_STANDS)
-        with suppress(TimeoutError):
-            stage.client.sync(_all, futures, callback_timeout=PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while any(future.status == "pending" for future in futures) and time.monotonic() < end:
+            time.sleep(0.1)
         done = sum(future.status == "finished" for future in futures)
         executions = counting.executions
         return Result(recovered, sum(executions.values()) - len(executions), tasks - done)
-
-
-async def _all(futures) -> None:
-    with suppress(Exception):  # an error, or a cancelled one, is told by its status
-        await distributed.wait(futures)
 
 
 def _recovered(stage: Stage, before: set[str], at: float, *, dies: bool) -> float | None:
