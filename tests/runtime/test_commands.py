@@ -7,7 +7,10 @@ import pytest
 from scenes import AT_ONCE, at, kinds, running, until
 
 from trio_adaptive import Adaptive, ConfigurationError, ScalerStoppedError
+from trio_adaptive.decision.model import Stop
+from trio_adaptive.decision.policy import Advice
 from trio_adaptive.decision.state import Hold
+from trio_adaptive.journal.words import command_in_words, in_words
 from trio_adaptive.testing import FakeCluster
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +22,7 @@ COMMANDS = [
     lambda scaler: scaler.pause(),
     lambda scaler: scaler.resume(),
     lambda scaler: scaler.set_limits(1, 2),
+    lambda scaler: scaler.use_policy("count"),
 ]
 
 
@@ -128,9 +132,75 @@ async def test_limits_can_be_changed():
         assert scaler.settings.maximum == 10  # what it was made with
 
 
+async def test_the_record_tells_who_has_commanded():
+    by = "ann from 10.0.0.7"
+    async with running(FakeCluster(), maximum=5) as scaler:
+        scaler.pause(by=by)
+        scaler.resume(by=by)
+        scaler.hold(2, by=by)
+        scaler.request(1, by=by)
+        scaler.set_limits(1, 3, by=by)
+        scaler.use_policy("count", by=by)
+        scaler.hold(None)
+        assert scaler.stopped_by == ""
+        await until(lambda: sum(record.kind == "command" for record in scaler.history) == 7)
+        scaler.stop("done", by=by)
+        await scaler.wait_stopped()
+        commands = [record.command for record in scaler.history if record.command is not None]
+        assert scaler.stopped_by == by
+    assert [command.by for command in commands] == [by, by, by, by, by, by, "", by]
+    assert command_in_words(commands[0]) == "growing and shrinking paused, by ann from 10.0.0.7"
+    assert command_in_words(commands[6]) == "no longer held"
+
+
+async def test_who_has_ended_it_is_known_although_a_cancellation_was_faster():
+    scaler = Adaptive(FakeCluster())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(scaler.run)
+        scaler.stop("enough", by="ann")
+        tasks.cancel_scope.cancel()
+    assert scaler.history[-1].command == Stop(scaler.history[-1].at, "enough", "ann")
+
+
+async def test_a_listener_hears_every_event_with_its_record():
+    heard = []
+    async with running(FakeCluster(1)) as scaler:
+        scaler.listen(lambda event, record: heard.append((event.at, record)))
+        await scaler.wait_for(1)
+        assert all(at == record.at for at, record in heard)
+        assert [record for _, record in heard] == scaler.history[-len(heard) :]
+        assert {record.kind for _, record in heard} >= {"sample", "outcome"}
+
+
+async def test_another_policy_can_decide():
+    cluster = FakeCluster(3)
+    async with running(cluster, **AT_ONCE) as scaler:
+        await scaler.wait_for(3)
+        assert scaler.statistics().policy == "demand"
+        scaler.use_policy("fixed:5")
+        await scaler.wait_for(5)
+        assert scaler.statistics().policy == "fixed:5"
+        (record,) = [record for record in scaler.history if record.kind == "command"]
+        assert in_words(record) == "the policy is now fixed:5"
+        assert scaler.history[-1].decision.load.why == "a fixed size of 5"
+        scaler.use_policy(f"{__name__}:Seven")
+        await scaler.wait_for(7)
+        assert scaler.settings.policy == "demand"  # what it was made with
+
+
+class Seven:
+    """A policy of a user's own."""
+
+    def advise(self, view):
+        return self, Advice(7, "seven are enough")
+
+
 @pytest.mark.parametrize(
     ("command", "path"),
     [
+        (lambda scaler: scaler.use_policy("dusk"), "policy: is 'dusk'.*\"demand\""),
+        (lambda scaler: scaler.use_policy(None), "policy: is None"),
+        (lambda scaler: scaler.use_policy("no.such:Policy"), "policy: no.such:Policy cannot be made"),
         (lambda scaler: scaler.hold(-1), "n: is -1"),
         (lambda scaler: scaler.hold(1.5), r"n: is 1\.5"),
         (lambda scaler: scaler.hold(True), "n: is True"),

@@ -34,6 +34,27 @@ async def test_statistics_tell_everything_in_one_value():
         statistics.wanted = 7
 
 
+async def test_records_have_numbers_by_which_a_reader_goes_on():
+    async with running(FakeCluster(1), log_length=5) as scaler:
+        while len(scaler.numbered()) < 5 or scaler.numbered()[0][0] == 1:
+            await scaler.next_record()
+        kept = scaler.numbered()
+        assert [record for _, record in kept] == scaler.history
+        assert [number for number, _ in kept] == list(range(kept[0][0], kept[0][0] + 5))
+        assert scaler.numbered(kept[2][0]) == kept[3:]
+        assert scaler.numbered(kept[-1][0]) == []
+
+
+async def test_it_is_told_whether_the_latest_look_was_answered():
+    cluster = FakeCluster(1)
+    async with running(cluster) as scaler:
+        await until(lambda: scaler.statistics().samples)
+        assert scaler.statistics().unanswered == ""
+        cluster.fail("look", "no line to it")
+        await until(lambda: scaler.statistics().unanswered == "no line to it")
+        await until(lambda: scaler.statistics().unanswered == "")
+
+
 async def test_the_latest_records_are_kept():
     cluster = FakeCluster(1)
     async with running(cluster, log_length=5) as scaler:

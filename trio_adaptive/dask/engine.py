@@ -108,11 +108,11 @@ class Engine(Adaptive):
         await self.run()
         return self.statistics().stop_reason
 
-    def stop(self, reason: str = "stopped by the program") -> None:
+    def stop(self, reason: str = "stopped by the program", *, by: str = "") -> None:
         """End adapting: who is leaving but can still come back stays, and who cannot gets its time to go."""
         self._called_off = reason
         self._life.recall_drains()
-        super().stop(reason)
+        super().stop(reason, by=by)
 
     async def wait_ended(self) -> None:
         """Wait until nothing of it and of those before it is left, where there ever was something."""

@@ -104,7 +104,8 @@ class Difference:
 def replay(lines: Iterable[Read]) -> Iterator[Difference]:
     """Decide again on every event, and tell where it comes out otherwise: with this version, from what was seen then.
 
-    What a policy of a user's own has decided is passed over. A record does not come out the same where the decision has changed since, or the journal was tampered with.
+    What a policy of a user's own has decided is passed over. A record does not come out the same where the decision has
+    changed since, or the journal was tampered with.
     """
     state: State | None = None
     for line in lines:
@@ -117,5 +118,6 @@ def replay(lines: Iterable[Read]) -> Iterator[Difference]:
                 state, _, record = decide(state, line.event)
                 if record != line.record:
                     yield Difference(line, Entry(line.time, line.event, record))
+                state = None if isinstance(state.policy, ForeignPolicy) else state
             case _:
                 pass  # without a state nothing can be decided

@@ -113,7 +113,7 @@ def stories(lines: Iterable[Read], *, at: float = math.inf) -> list[Story]:
         at: a time since 1970: then the last one is what was decided on the last look before that, be it nothing. What
             became of it is told as far as it is known, also from later.
     """
-    teller = _Teller(at)
+    teller = Teller(at)
     for line in lines:
         teller.add(line)
     told = [story for story in teller.stories if story.time <= at]
@@ -143,8 +143,16 @@ def _only(action: Action, units: set[UnitId]) -> Action | None:
 
 
 @define
-class _Teller:
-    at: float
+class Teller:
+    """Makes stories of lines, one after the other.
+
+    Attributes:
+        at: see `stories`.
+        look: what was decided on the last look before that.
+        stories: so far, oldest first; whoever keeps a teller for long takes the oldest away.
+    """
+
+    at: float = math.inf
     look: Decided | None = None
     stories: list[Story] = field(factory=list[Story])
     _time: float = 0.0
@@ -154,6 +162,7 @@ class _Teller:
     _held: str = ""
 
     def add(self, line: Read) -> None:
+        """Take the next line."""
         match line:
             case Damage():
                 self.stories.append(Told(self._time, line))

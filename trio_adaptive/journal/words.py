@@ -18,7 +18,10 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
+    SetRules,
     SetSchedule,
+    SetShare,
     Stop,
 )
 
@@ -73,7 +76,12 @@ def _outcome(outcome: Outcome) -> str:
 
 
 def command_in_words(command: Command) -> str:
-    """A command of the user."""
+    """A command, and by whom it was given."""
+    by = "" if isinstance(command, SetSchedule | SetShare) or not command.by else f", by {command.by}"
+    return f"{_said(command)}{by}"
+
+
+def _said(command: Command) -> str:  # noqa: PLR0911 - one case for each command
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]
@@ -87,5 +95,11 @@ def command_in_words(command: Command) -> str:
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetRules(words=words):
+            return words
+        case SetShare(share=share):
+            return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
+        case SetPolicy(name=name):
+            return f"the policy is now {name}"
         case Stop(reason=reason):
             return f"stopping: {reason}"

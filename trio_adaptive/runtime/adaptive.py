@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
+from attrs import evolve
 
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
+from trio_adaptive.decision.limits import Share
 from trio_adaptive.decision.model import (
     AddRequest,
+    Decision,
     Direction,
     Load,
     Record,
@@ -22,13 +25,19 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
+    SetShare,
+    UnitId,
     WorkerName,
 )
+from trio_adaptive.decision.state import FlightKind
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
+from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
-from trio_adaptive.runtime.history import Statistics, statistics
-from trio_adaptive.runtime.lifetime import Lifetime
+from trio_adaptive.runtime.changes import BOUNDS, LIVE, POLICY, in_words
+from trio_adaptive.runtime.history import Stage, Statistics, statistics
+from trio_adaptive.runtime.lifetime import Lifetime, Listener
 
 SCHEDULER_OPTIONS = frozenset({"memory_ratio"})
 """Options that are passed on to ``Scheduler.workers_to_close``."""
@@ -78,51 +87,111 @@ class Adaptive:
 
     # Commands
 
-    def stop(self, reason: str = "stopped by the program") -> None:
+    # Whoever passes on what others have said tells by ``by`` who that was, and from where: records and journal keep it.
+
+    def stop(self, reason: str = "stopped by the program", *, by: str = "") -> None:
         """End adapting; returns at once. What is in flight gets ``shutdown_timeout`` to finish. May be repeated."""
-        self._life.stop(reason)
+        self._life.stop(reason, by)
 
     async def wait_stopped(self) -> None:
         """Wait until adapting has ended and nothing of it is left."""
         await self._life.stopped.wait()
 
-    def pause(self, direction: Direction = "both") -> None:
+    def pause(self, direction: Direction = "both", *, by: str = "") -> None:
         """Stop growing, shrinking or both, until `resume`; meanwhile no hold, request or bound moves the size either."""
-        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True))
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=True, by=by))
 
-    def resume(self, direction: Direction = "both") -> None:
+    def resume(self, direction: Direction = "both", *, by: str = "") -> None:
         """Allow growing, shrinking or both again."""
-        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False))
+        self._life.command(SetPause(self._life.now(), one_direction(direction), paused=False, by=by))
 
-    def hold(self, n: int | None, *, for_: Any = math.inf) -> None:
+    def hold(self, n: int | None, *, for_: Any = math.inf, by: str = "") -> None:
         """Hold the size at ``n`` workers, whatever the load or a request, within the limits; None lets go.
 
         Args:
             n: how many workers; rounded up to whole units.
             for_: for how long (``"10 min"``, a timedelta, seconds); default: until let go.
+            by: who has said so, for the record.
         """
         now = self._life.now()
         size = None if n is None else number_of_workers(n)
-        self._life.command(SetHold(now, size, now + how_long(for_)))
+        self._life.command(SetHold(now, size, now + how_long(for_), by))
 
-    def request(self, n: int, *, for_: Any = math.inf) -> None:
+    def request(self, n: int, *, for_: Any = math.inf, by: str = "") -> None:
         """Have at least ``n`` workers for a while: to start big and then shrink, or to scatter into an empty cluster.
 
         Args:
             n: how many workers; rounded up to whole units.
             for_: for how long; default: for the rest of this lifetime.
+            by: who has said so, for the record.
         """
         now = self._life.now()
-        self._life.command(AddRequest(now, number_of_workers(n), now + how_long(for_)))
+        self._life.command(AddRequest(now, number_of_workers(n), now + how_long(for_), by))
 
-    def set_limits(self, minimum: int | None = None, maximum: float | None = None) -> None:
+    def set_limits(self, minimum: int | None = None, maximum: float | None = None, *, by: str = "") -> None:
         """Change the bounds; None leaves one as it is.
 
         Raises:
             ConfigurationError: they contradict each other or are no numbers of workers.
         """
         low, high = limits(self._life.bounds, minimum, maximum)
-        self._life.command(SetLimits(self._life.now(), low, high))
+        self._life.command(SetLimits(self._life.now(), low, high, by))
+
+    def change_settings(self, changed: Mapping[str, Any], *, by: str = "") -> tuple[str, ...]:
+        """Go by other settings from now on, as far as that is possible while it runs.
+
+        Args:
+            changed: by name, with values as `Settings` has them.
+            by: who has said so, for the record.
+
+        Returns:
+            The names of those that count from now on; the others are read only at the beginning of a lifetime.
+
+        Raises:
+            ConfigurationError: there is no such policy, or the bounds contradict each other; nothing has been changed.
+            ScalerStoppedError: it is not running.
+        """
+        live = {name: value for name, value in changed.items() if name in LIVE}
+        settings = evolve(self.settings, **live)
+        if live.keys() & BOUNDS:
+            limits(self._life.bounds, live.get("minimum"), live.get("maximum"))
+        policy = self._life.policy_by(settings) if live.keys() & POLICY else None
+        now = self._life.now()
+        self.settings = settings
+        if others := {name: value for name, value in live.items() if name not in BOUNDS}:
+            self._life.change(settings, in_words(others), by)
+        if policy is not None:
+            self._life.command(SetPolicy(now, settings.policy, policy, by))
+        if live.keys() & BOUNDS:
+            self.set_limits(live.get("minimum"), live.get("maximum"), by=by)
+        return tuple(sorted(live))
+
+    def share(self, n: int | None, words: str = "of what several share") -> None:
+        """Have at most ``n`` workers, this cluster's part of a maximum that several share; None for no such bound.
+
+        Args:
+            n: how many workers; rounded down to whole units. The minimum gives way to it.
+            words: of how many, and beside whom; goes into the reason that records tell.
+        """
+        share = None if n is None else Share(number_of_workers(n), words)
+        if self._life.stage == "created":
+            self._life.preset(SetShare(0.0, share))
+        else:
+            self._life.command(SetShare(self._life.now(), share))
+
+    def use_policy(self, name: str, *, by: str = "") -> None:
+        """Let another policy decide from the next look on; a shadow of this name takes over with all that it has seen.
+
+        Args:
+            name: as the setting `policy` has it: ``"adaptive"``, ``"fixed:8"`` or ``"package.module:Class"``.
+            by: who has said so, for the record.
+
+        Raises:
+            ConfigurationError: there is no such policy.
+            ScalerStoppedError: it is not running.
+        """
+        now = self._life.now()
+        self._life.command(SetPolicy(now, name, self._life.policy(name), by))
 
     # What can be seen
 
@@ -130,6 +199,16 @@ class Adaptive:
         """How it is doing, as one frozen value."""
         journal = "" if self._life.journal is None else self._life.journal.trouble
         return statistics(self._life.state, self._life.history, self._life.stage, journal)
+
+    @property
+    def stage(self) -> Stage:
+        """Where in its life it is."""
+        return self._life.stage
+
+    @property
+    def published(self) -> int:
+        """How many records there have been in this lifetime."""
+        return self._life.history.published
 
     @property
     def log(self) -> list[tuple[float, dict[str, Any]]]:
@@ -141,10 +220,29 @@ class Adaptive:
         """The latest records, oldest first."""
         return list(self._life.history.records)
 
+    def numbered(self, after: int = 0) -> list[tuple[int, Record]]:
+        """The latest records from number ``after + 1`` on, oldest first: the first one of a lifetime has the number 1."""
+        return self._life.history.numbered(after)
+
+    async def next_record(self) -> None:
+        """Wait until there is another record, or adapting has ended."""
+        await self._life.history.next_record()
+
+    @property
+    def decision(self) -> Decision | None:
+        """The latest decision on a look or a command; None before the first look."""
+        latest = self._life.history.latest
+        return None if latest is None else latest.decision
+
     @property
     def cost(self) -> LedgerSummary:
         """Worker-seconds paid so far, and what for."""
         return self._life.ledger.summary
+
+    @property
+    def tally(self) -> TallySummary:
+        """How often things have happened so far, and how long they took."""
+        return self._life.tally.summary
 
     @property
     def sample(self) -> Sample | None:
@@ -152,9 +250,35 @@ class Adaptive:
         return self._life.sample
 
     @property
+    def journal_lost(self) -> int | None:
+        """Records that the journal had to leave out; None where no journal is wanted."""
+        journal = self._life.journal
+        return None if journal is None else journal.lost
+
+    @property
+    def holds_lease(self) -> bool | None:
+        """Whether it is the cluster's one driver; None where the cluster has no lease to give, or it does not run."""
+        return self._life.holds_lease
+
+    @property
     def taken_over(self) -> bool:
         """Whether adapting ended because somebody else drives the cluster by now."""
         return self._life.taken_over
+
+    @property
+    def flights(self) -> Mapping[UnitId, FlightKind]:
+        """What is being done to units now; some of these the latest `sample` may not have seen yet."""
+        flights = self._life.state.flights.items()
+        return {unit: flight.kind for unit, flight in flights if flight.settled is None}
+
+    def listen(self, listener: Listener) -> None:
+        """Have every event of this lifetime and its record from now on; the listener must neither block nor fail."""
+        self._life.listeners.append(listener)
+
+    @property
+    def stopped_by(self) -> str:
+        """Who has commanded that adapting ends, where somebody has; empty while it goes on."""
+        return self._life.end.by
 
     async def records(self) -> AsyncGenerator[Record]:
         """Follow the records from now on, until adapting ends. A slow reader misses the oldest ones."""
@@ -229,9 +353,15 @@ def _is_cancellation(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def adaptive(
-    cluster: Any, *, settings: Settings | None = None, **options: Any
+    cluster: Any,
+    *,
+    settings: Settings | None = None,
+    prepare: Callable[[Adaptive], None] | None = None,
+    **options: Any,
 ) -> AsyncGenerator[Adaptive]:
     """Adapt a cluster for as long as the block lasts; the parameters are those of `Adaptive`.
+
+    With ``prepare`` the scaler is shown to somebody before it begins.
 
     What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
     group leaves.
@@ -240,6 +370,8 @@ async def adaptive(
         AlreadyDriven: the cluster has another driver.
     """
     scaler = Adaptive(cluster, settings=settings, **options)
+    if prepare is not None:
+        prepare(scaler)
     failure: BaseException | None = None
     begun = False
     try:

@@ -7,11 +7,11 @@ from typing import Final, NoReturn, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed, Unit
+from trio_adaptive.decision.model import Cause, Event, Load, Sample, Sampled, SampleFailed, Stop, Unit
 from trio_adaptive.errors import ClusterClosed, ClusterError
 
 LoadSource: TypeAlias = Callable[[], Awaitable[Load]]
@@ -50,7 +50,7 @@ async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause, name: st
     return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
 
 
-@frozen
+@define
 class Collector:
     """Takes samples and sends them to the scaling loop.
 
@@ -60,9 +60,10 @@ class Collector:
         settings: ``interval``, ``min_interval`` and ``call_timeout`` count here.
         wakes: one item stands for any number of wake-ups.
         inbox: the scaling loop's.
-        stops: takes the reason when the cluster has closed.
+        stops: takes the end of it when the cluster has closed.
         is_calm: whether the size is as it should be, and whatever is to change that comes with a wake-up. Then the
             interval is `REST` at least.
+        late: takes how much later than due a regular look began, in seconds.
     """
 
     cluster: Cluster
@@ -70,8 +71,9 @@ class Collector:
     settings: Settings
     wakes: MemoryObjectReceiveStream[None]
     inbox: MemoryObjectSendStream[Event]
-    stops: MemoryObjectSendStream[str]
+    stops: MemoryObjectSendStream[Stop]
     is_calm: Callable[[], bool] = lambda: False
+    late: Callable[[float], None] = lambda _: None
 
     async def run(self) -> NoReturn:
         """Sample for ever, the first time at once."""
@@ -80,6 +82,8 @@ class Collector:
             rest = max(0.0, REST - self.settings.interval) if self.is_calm() else 0.0
             cause = await self._next_cause(tick + rest)
             begun = anyio.current_time()
+            if cause == "interval":
+                self.late(max(0.0, begun - (tick + rest)))
             await self._sample(cause)
             # Ticks that were missed (a slow answer, a suspended machine, a rest) are not made up for.
             if cause == "interval":
@@ -99,7 +103,7 @@ class Collector:
             with anyio.fail_after(self.settings.call_timeout):
                 sample = await take_sample(self.cluster, self.load, cause, self.settings.name)
         except ClusterClosed as error:
-            self.stops.send_nowait(str(error))
+            self.stops.send_nowait(Stop(anyio.current_time(), str(error)))
             await anyio.sleep_forever()
         except ClusterError as error:
             await self.inbox.send(SampleFailed(anyio.current_time(), str(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import anyio
@@ -12,9 +13,20 @@ from attrs import define, field, frozen
 
 from trio_adaptive.decision.lifecycle import startup_limit
 from trio_adaptive.decision.limiters import BudgetStatistics, budget_statistics
-from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
+from trio_adaptive.decision.model import (
+    Cancel,
+    Counts,
+    Decision,
+    Drain,
+    Launch,
+    Record,
+    Sample,
+    Shadowed,
+    WorkerName,
+)
 from trio_adaptive.decision.retries import Breaker, breaker
-from trio_adaptive.decision.state import Floor, Hold, State
+from trio_adaptive.decision.shadows.follow import told
+from trio_adaptive.decision.state import Floor, Hold, State, take_census
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
 
@@ -38,6 +50,9 @@ class Statistics:
         hold: the size that a user holds, and until when, on the event loop's clock.
         floor: the highest floor that has been requested and has not expired.
         windows: the windows of the schedules that are open now, in words.
+        claimed: what would be aimed at without the part of a shared maximum; None before the first look.
+        existing: units that exist or may exist, those that leave included: what the bounds above are held against.
+        share: the part of a maximum that several clusters share, in workers; None where there is no such bound.
         budget: how the budget stands; None where there is none.
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
@@ -49,8 +64,11 @@ class Statistics:
         startup_limit: how long a unit may take to register before it is given up.
         samples: looks that were answered.
         samples_failed: looks that were not.
+        unanswered: why the latest look was not answered; empty where it was.
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
+        policy: which one decides, by name.
+        shadows: what those that only advise would have done.
     """
 
     stage: Stage
@@ -67,6 +85,9 @@ class Statistics:
     hold: Hold | None
     floor: Floor | None
     windows: tuple[str, ...]
+    claimed: int | None
+    existing: int
+    share: int | None
     budget: BudgetStatistics | None
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
@@ -77,8 +98,11 @@ class Statistics:
     startup_limit: float
     samples: int
     samples_failed: int
+    unanswered: str
     journal: str
     stop_reason: str
+    policy: str
+    shadows: tuple[Shadowed, ...]
 
 
 class Follower:
@@ -118,6 +142,7 @@ class History:
     Attributes:
         length: how many are kept.
         own_name: what the cluster calls a worker, for the log.
+        unanswered: why the latest look was not answered; empty where it was.
         log: upstream's log: ``(time, {"status": "up", "n": n})`` and ``{"status": "down", "workers": [...]}``.
     """
 
@@ -126,8 +151,10 @@ class History:
     records: deque[Record] = field(init=False)
     log: deque[tuple[float, dict[str, Any]]] = field(init=False)
     latest: Record | None = None
+    published: int = 0
     samples: int = 0
     samples_failed: int = 0
+    unanswered: str = ""
     _followers: list[Follower] = field(factory=list)
     _ended: bool = False
     _news: anyio.Event = field(factory=anyio.Event)
@@ -139,8 +166,11 @@ class History:
     def publish(self, record: Record, sample: Sample | None = None) -> None:
         """Keep a record and tell it to all followers; ``sample`` is the latest look."""
         self.records.append(record)
+        self.published += 1
         self.samples += record.kind == "sample"
         self.samples_failed += record.kind == "sample failed"
+        if record.kind in {"sample", "sample failed"}:
+            self.unanswered = record.error
         if record.decision is not None:
             self.log += [(time.time(), entry) for entry in _entries(record.decision, sample, self.own_name)]
             if record.kind != "suggestion":
@@ -148,6 +178,12 @@ class History:
         for follower in self._followers:
             follower.put(record)
         self._tell()
+
+    def numbered(self, after: int) -> list[tuple[int, Record]]:
+        """The kept records with a number above ``after``, oldest first."""
+        new = min(len(self.records), max(0, self.published - after))
+        latest = list(islice(reversed(self.records), new))
+        return list(enumerate(reversed(latest), self.published - new + 1))
 
     async def next_record(self) -> None:
         """Wait until there is another record, or the end."""
@@ -195,6 +231,11 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
+def _claimed(decision: Decision) -> int:
+    shared = [reason.before for reason in decision.reasons if reason.limiter == "shared maximum"]
+    return shared[0] if shared else decision.final
+
+
 def statistics(state: State, history: History, stage: Stage, journal: str = "") -> Statistics:
     """Put the statistics together from what is known."""
     now = history.records[-1].at if history.records else 0.0
@@ -219,6 +260,9 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         hold=state.hold,
         floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
         windows=tuple(window.words for window in state.windows),
+        claimed=None if decision is None else _claimed(decision),
+        existing=0 if state.sample is None else take_census(state, state.sample).existing,
+        share=None if state.share is None else state.share.n,
         budget=budget_statistics(state),
         paused=tuple(paused),
         failures=state.failures,
@@ -229,6 +273,9 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         startup_limit=startup_limit(state),
         samples=history.samples,
         samples_failed=history.samples_failed,
+        unanswered=history.unanswered,
         journal=journal,
         stop_reason=state.stopping,
+        policy=state.policy_name,
+        shadows=tuple(map(told, state.shadows)),
     )

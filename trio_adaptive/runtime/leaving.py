@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+from attrs import evolve
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
@@ -15,12 +16,12 @@ from trio_adaptive.runtime.collector import taken_over
 from trio_adaptive.runtime.scaler import Scaler
 
 
-async def leave(scaler: Scaler, actions: Actions, port: Cluster, settings: Settings, reason: str) -> None:
+async def leave(scaler: Scaler, actions: Actions, port: Cluster, settings: Settings, end: Stop) -> None:
     """Bring everything to its end, within ``shutdown_timeout`` and the time that calling off takes.
 
     The caller shields it: it is a clean-up.
     """
-    scaler.step(Stop(anyio.current_time(), reason))
+    scaler.step(evolve(end, at=anyio.current_time()))
     actions.drop_questions()
     if actions.idle and settings.on_exit == "keep":
         scaler.take_waiting()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
+from attrs import evolve
+
 from trio_adaptive.config import OPTIONS, Settings
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.targets.named import named_policy
+from trio_adaptive.decision.state import Shadow
+from trio_adaptive.decision.targets.named import is_policy, named_policy
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.journal.memory import Memory
 
@@ -28,6 +31,26 @@ def policy_of(settings: Settings, memory: Memory) -> Policy:
         remembered=memory.remembered,
     )
     return own_policy(settings.policy) if ours is None else ours
+
+
+def shadows_of(settings: Settings, memory: Memory) -> tuple[Shadow, ...]:
+    """Those that only advise.
+
+    Raises:
+        ConfigurationError: one of them cannot be made.
+    """
+    return tuple(Shadow(name, policy_of(evolve(settings, policy=name), memory)) for name in settings.shadow)
+
+
+def checked_policy(settings: Settings, name: object) -> Settings:
+    """The settings with another policy.
+
+    Raises:
+        ConfigurationError: it is no name of one.
+    """
+    if not isinstance(name, str) or not is_policy(name):
+        raise ConfigurationError([Mistake("policy", f"is {name!r}", OPTIONS["policy"])])
+    return evolve(settings, policy=name)
 
 
 def own_policy(name: str) -> Policy:

@@ -26,12 +26,15 @@ from trio_adaptive.decision.model.events import (
     SetHold,
     SetLimits,
     SetPause,
+    SetPolicy,
+    SetRules,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
 )
 from trio_adaptive.decision.model.load import Candidate, Load, Memory, TaskClass, TaskGroup, Work
-from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind
+from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind, Shadowed
 from trio_adaptive.decision.model.sample import Cause, Sample
 from trio_adaptive.decision.model.units import ENDED, SERVING, Unit, UnitId, UnitState, WorkerName
 
@@ -67,7 +70,11 @@ __all__ = [
     "SetHold",
     "SetLimits",
     "SetPause",
+    "SetPolicy",
+    "SetRules",
     "SetSchedule",
+    "SetShare",
+    "Shadowed",
     "Stop",
     "Suggest",
     "Suggested",

@@ -7,10 +7,12 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
+from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
+from trio_adaptive.decision.rules import Rules
 
 
 @frozen
@@ -55,6 +57,8 @@ class Finished:
 
 Direction: TypeAlias = Literal["both", "growing", "shrinking"]
 
+# Each command but those of the calendar tells by whom it was given: who, and from where; empty for the program itself.
+
 
 @frozen
 class SetLimits:
@@ -63,6 +67,7 @@ class SetLimits:
     at: float
     minimum: int | None = None
     maximum: float | None = None
+    by: str = ""
 
 
 @frozen
@@ -72,6 +77,7 @@ class SetHold:
     at: float
     n: int | None
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -81,6 +87,7 @@ class AddRequest:
     at: float
     n: int
     until: float = math.inf
+    by: str = ""
 
 
 @frozen
@@ -90,6 +97,7 @@ class SetPause:
     at: float
     direction: Direction
     paused: bool
+    by: str = ""
 
 
 @frozen
@@ -101,12 +109,48 @@ class SetSchedule:
 
 
 @frozen
+class SetRules:
+    """Other settings of the decision count from now on; ``words`` tell which have changed."""
+
+    at: float
+    rules: Rules
+    words: str
+    by: str = ""
+
+
+@frozen
+class SetShare:
+    """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
+
+    at: float
+    share: Share | None
+
+
+@frozen
+class SetPolicy:
+    """Another policy decides from now on.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: with what it knows from before; a shadow of that name takes its place, with all that it has seen.
+    """
+
+    at: float
+    name: str
+    policy: Policy
+    by: str = ""
+
+
+@frozen
 class Stop:
     """No further action; what is in flight is brought to its end."""
 
     at: float
     reason: str
+    by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | Stop
+Command: TypeAlias = (
+    SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetRules | SetShare | Stop
+)
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command
