@@ -92,11 +92,13 @@ def more_workers(
         queue: tasks that wait.
         begun: how many of them will have begun by then.
         arriving: work to be expected, in seconds a second.
-        recent: work that has come of late, in seconds.
+        recent: work that has come of late beyond what there are workers for, in seconds.
         startup: in seconds.
         least_work: seconds of work that a new worker is to have.
     """
     left = min(queue.tasks, queue.tasks + arriving * startup / queue.each - begun)
     if left <= 0:
         return 0
-    return math.ceil(min(left, (left * queue.each + recent) / least_work) - 1e-9)
+    threads = min(left, (left * queue.each + recent) / least_work)
+    # Where somebody is there or comes, what is more likely begun than left by then is not worth a start.
+    return math.floor(threads + 0.5) if begun else math.ceil(threads - 1e-9)
