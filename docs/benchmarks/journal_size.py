@@ -13,7 +13,8 @@ from pathlib import Path
 
 from trio_adaptive.decision.model import Event, Record
 from trio_adaptive.decision.state import Shadow, State
-from trio_adaptive.decision.targets.named import named_policy
+from trio_adaptive.decision.targets.adaptive import Adaptive
+from trio_adaptive.decision.targets.simple import Count, Dask
 from trio_adaptive.journal.lines import Context, Entry, entry_line
 from trio_adaptive.simulation.cluster import Hardware
 from trio_adaptive.simulation.run import Setup, simulate
@@ -21,6 +22,7 @@ from trio_adaptive.simulation.workloads.generated import generate
 
 PAGE = Path(__file__).parents[1] / "reference" / "journal.md"
 FAMILIES = ("requests", "functions", "bursts", "trickle", "stages")
+POLICIES = {"dask": Dask(), "count": Count()}
 NOON = 1_800_000_000.0
 
 
@@ -52,8 +54,8 @@ def measure(family: str, shadows: tuple[str, ...]) -> tuple[int, float]:
         context = context.after(entry)
         decisions += record.decision is not None
 
-    policies = tuple(Shadow(name, named_policy(name)) for name in shadows)
-    setup = Setup(named_policy("adaptive"), Hardware(), maximum=48, skip=False, limit=3600, shadows=policies)
+    policies = tuple(Shadow(name, POLICIES[name]) for name in shadows)
+    setup = Setup(Adaptive(), Hardware(), maximum=48, skip=False, limit=3600, shadows=policies)
     simulate(generate(family), setup, watch)
     return decisions, size / decisions
 
