@@ -1,5 +1,7 @@
 """The project's sessions: ``nox -s tests`` and its siblings. ``nox --list`` tells what there is."""
 
+import os
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests", "docs"]
@@ -48,8 +50,10 @@ def benchmarks(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Half an hour of work, limits, faults and restarts by chance; TRIO_ADAPTIVE_SOAK is for how many seconds."""
     session.install(".[test]")
-    session.env.setdefault("TRIO_ADAPTIVE_SOAK", "1800")
-    session.run("pytest", "-m", "soak", "tests/soak", "-s", *session.posargs)
+    seconds = os.environ.get("TRIO_ADAPTIVE_SOAK", "1800")
+    session.run(
+        "pytest", "-m", "soak", "tests/soak", "-s", *session.posargs, env={"TRIO_ADAPTIVE_SOAK": seconds}
+    )
 
 
 @nox.session
@@ -60,6 +64,22 @@ def backends(session: nox.Session) -> None:
     )
     session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
     session.run("pytest", "-m", "backends", "tests/backends", *session.posargs)
+
+
+@nox.session
+def service(session: nox.Session) -> None:
+    """Prometheus and a browser beside the real service; as root on Debian what is missing is installed."""
+    session.install(".[test]", "axe-playwright-python>=0.1.4", "playwright>=1.50")
+    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
+    session.run("pytest", "-m", "service", "tests/monitoring", "tests/browser", *session.posargs)
+
+
+@nox.session
+def networks(session: nox.Session) -> None:
+    """Slow, lossy and cut networks of the tests' own; root is needed, and iproute2, which is installed on Debian."""
+    session.install(".[test]")
+    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
+    session.run("pytest", "-m", "networks", "tests/networks", *session.posargs)
 
 
 @nox.session

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "durations"),
     ("decision",),
-    ("config", "forms", "schedules"),
+    ("config", "forms", "schedules", "threads"),
     ("journal",),
     ("dask",),
     ("clusters",),

@@ -6,6 +6,7 @@ Nothing here knows Dask, anyio or a cluster: every room may raise these.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -87,3 +88,23 @@ class AlreadyDriven(ClusterError):  # noqa: N818 - the name says what is wrong
 
 class ScalerStoppedError(TrioAdaptiveError):
     """A command reached a scaler that is not adapting: before it was started or after it was stopped."""
+
+
+class ServiceError(TrioAdaptiveError):
+    """A running service says that it cannot do what was asked; the message is its own."""
+
+
+class ServiceUnreachable(ServiceError):  # noqa: N818 - says what happened
+    """No service was found, or it did not answer: see whether it runs, and its URL."""
+
+
+class NotAllowed(ServiceError):  # noqa: N818 - says what happened
+    """The service does not let this user do that: another token or certificate is needed."""
+
+
+def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    """The errors in a group, however deep."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from attrs import frozen
 
 sys.path.append(str(Path(__file__).parents[1]))  # also where it is run as a script
 
+from bad_calls import WORKER, answers_late, half, hangs, once, raises, starts_and_says_no
+from figures import write_figures
 from real_dask import Counting, a_client
 
 from trio_adaptive import Adaptive, adaptive
@@ -29,9 +30,6 @@ from trio_adaptive.clusters.command import CommandCluster, command_cluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
 from trio_adaptive.clusters.template import WorkerTemplate, worker_command
 from trio_adaptive.decision.model import Launch
-from trio_adaptive.errors import ClusterError
-
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md"
 
 SIZE = 2
 TASKS = 60
@@ -49,18 +47,6 @@ OPTIONS = {
     "target_duration": 1000,
 }
 
-WORKER = """
-mode=$(cat "$0" 2>/dev/null)
-rm -f "$0"
-case "$mode" in
-  exit) echo "no licence today" >&2; exit 3;;
-  hang) exec sleep 600;;
-  name) exec "$@" --name somebody-else;;
-esac
-exec "$@"
-"""
-"""A worker that does, once, as a file says."""
-
 
 @frozen
 class World:
@@ -76,16 +62,6 @@ class World:
 
     def kill_one(self) -> None:
         os.kill(self.victim(), signal.SIGKILL)
-
-    def once(self, method: str, instead: Callable[..., Awaitable[None]]) -> None:
-        """Let the next call of one of the cluster's methods do something else, which is given the method itself."""
-        real = getattr(self.cluster, method)
-
-        async def call(*arguments, **options):
-            setattr(self.cluster, method, real)
-            return await instead(real, *arguments, **options)
-
-        setattr(self.cluster, method, call)
 
 
 Inject = Callable[[World], Awaitable[None]]
@@ -118,28 +94,10 @@ def at_next_start(mode: str) -> Inject:
 
 def at_next_launch(instead) -> Inject:
     async def inject(world: World) -> None:
-        world.once("launch", instead)
+        once(world.cluster, "launch", instead)
         world.kill_one()
 
     return inject
-
-
-async def raises(_launch, _units):
-    raise ClusterError("quota exceeded")
-
-
-async def hangs(*_arguments, **_options):
-    await anyio.sleep_forever()
-
-
-async def answers_late(launch, units):
-    await launch(units)
-    await anyio.sleep(0.8)
-
-
-async def starts_and_says_no(launch, units):
-    await launch(units)
-    raise ClusterError("connection reset by the resource manager")
 
 
 async def kill_all(world: World) -> None:
@@ -147,13 +105,8 @@ async def kill_all(world: World) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-async def half(launch, units):
-    await launch(units[:1])
-    raise ClusterError(f"only 1 of {len(units)}")
-
-
 async def kill_all_and_start_half(world: World) -> None:
-    world.once("launch", half)
+    once(world.cluster, "launch", half)
     await kill_all(world)
 
 
@@ -168,7 +121,7 @@ async def freeze_scheduler(world: World) -> None:
 
 
 async def look_hangs(world: World) -> None:
-    world.once("look", hangs)
+    once(world.cluster, "look", hangs)
 
 
 OTHER_NAME = "a worker is killed, the next one registers under another name"
@@ -329,11 +282,7 @@ async def main() -> None:
         results.append((fault, result))
         line = "; ".join([f"{fault.name}: {result.recovered:.1f} s", *as_expected(fault, result)])
         sys.stdout.write(f"{line}\n")
-    marks = re.compile(r"(<!-- figures: begin faults -->\n).*(<!-- figures: end faults -->)", re.DOTALL)
-    page = await anyio.Path(PAGE).read_text()
-    await anyio.Path(PAGE).write_text(
-        marks.sub(lambda found: f"{found[1]}{table(results)}\n{found[2]}", page)
-    )
+    write_figures("faults", table(results))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fault_matrix import FAULTS, PAGE, as_expected, run
+from fault_matrix import FAULTS, as_expected, run
+from figures import PAGE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 

@@ -132,29 +132,6 @@ async def test_limits_can_be_changed():
         assert scaler.settings.maximum == 10  # what it was made with
 
 
-async def test_another_policy_can_decide():
-    cluster = FakeCluster(3)
-    async with running(cluster, **AT_ONCE) as scaler:
-        await scaler.wait_for(3)
-        assert scaler.statistics().policy == "demand"
-        scaler.use_policy("fixed:5")
-        await scaler.wait_for(5)
-        assert scaler.statistics().policy == "fixed:5"
-        (record,) = [record for record in scaler.history if record.kind == "command"]
-        assert in_words(record) == "the policy is now fixed:5"
-        assert scaler.history[-1].decision.load.why == "a fixed size of 5"
-        scaler.use_policy(f"{__name__}:Seven")
-        await scaler.wait_for(7)
-        assert scaler.settings.policy == "demand"  # what it was made with
-
-
-class Seven:
-    """A policy of a user's own."""
-
-    def advise(self, view):
-        return self, Advice(7, "seven are enough")
-
-
 async def test_the_record_tells_who_has_commanded():
     by = "ann from 10.0.0.7"
     async with running(FakeCluster(), maximum=5) as scaler:
@@ -193,6 +170,29 @@ async def test_a_listener_hears_every_event_with_its_record():
         assert all(at == record.at for at, record in heard)
         assert [record for _, record in heard] == scaler.history[-len(heard) :]
         assert {record.kind for _, record in heard} >= {"sample", "outcome"}
+
+
+async def test_another_policy_can_decide():
+    cluster = FakeCluster(3)
+    async with running(cluster, **AT_ONCE) as scaler:
+        await scaler.wait_for(3)
+        assert scaler.statistics().policy == "demand"
+        scaler.use_policy("fixed:5")
+        await scaler.wait_for(5)
+        assert scaler.statistics().policy == "fixed:5"
+        (record,) = [record for record in scaler.history if record.kind == "command"]
+        assert in_words(record) == "the policy is now fixed:5"
+        assert scaler.history[-1].decision.load.why == "a fixed size of 5"
+        scaler.use_policy(f"{__name__}:Seven")
+        await scaler.wait_for(7)
+        assert scaler.settings.policy == "demand"  # what it was made with
+
+
+class Seven:
+    """A policy of a user's own."""
+
+    def advise(self, view):
+        return self, Advice(7, "seven are enough")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+import anyio
 import pytest
 from attrs import evolve
-from scenes import AT_ONCE, outcomes, running, until
+from scenes import AT_ONCE, at, outcomes, running, until
 
 from trio_adaptive.decision.model import Lost
+from trio_adaptive.errors import ClusterError
 from trio_adaptive.journal.words import in_words
 from trio_adaptive.service.status import status_text
 from trio_adaptive.testing import FakeCluster
@@ -77,3 +79,70 @@ async def test_a_forced_end_says_what_it_has_cost(caplog):
         await until(lambda: scaler.statistics().counts.plan == 0)
     assert told == [f"drain of {unit} forced after 1.00 s: {COST}"]
     assert warnings(caplog) == [f"{unit} was made to go after 1.0 s: {COST}"]
+
+
+class Unreachable(FakeCluster):
+    """Does not answer as long as ``why`` says why; does not know the load as long as ``no_load`` does."""
+
+    why = ""
+    no_load = ""
+
+    async def look(self, *, refresh):
+        if self.why:
+            raise ClusterError(self.why)
+        return await super().look(refresh=refresh)
+
+    async def target(self, target_duration):
+        if self.no_load:
+            raise ClusterError(self.no_load)
+        return await super().target(target_duration)
+
+
+async def test_an_outage_is_told_of_less_and_less_often_and_then_how_long_it_was(caplog):
+    caplog.set_level(logging.INFO, "trio_adaptive")
+    cluster = Unreachable(1)
+    async with running(cluster) as scaler:
+        await scaler.wait_for(1)
+        await at(10.5)
+        cluster.why = "gone fishing"
+        await at(100.5)
+        cluster.why = ""
+        await at(200)
+        assert scaler.statistics().samples_failed == 90
+    told = [text for text in caplog.messages if "answer" in text]
+    assert told == [
+        "No answer, so nothing is changed: gone fishing",
+        "No answer for 10 s, so nothing is changed: gone fishing",
+        "No answer for 30 s, so nothing is changed: gone fishing",
+        "No answer for 70 s, so nothing is changed: gone fishing",
+        "The answer is back, after 90.0 s",
+    ]
+
+
+async def test_each_outage_is_told_of_from_its_beginning(caplog):
+    cluster = Unreachable(1)
+    async with running(cluster) as scaler:
+        await scaler.wait_for(1)
+        for _ in range(3):
+            cluster.why = "gone fishing"
+            await at(anyio.current_time() + 5)
+            cluster.why = ""
+            await at(anyio.current_time() + 5)
+    assert warnings(caplog) == ["No answer, so nothing is changed: gone fishing"] * 3
+
+
+async def test_a_load_that_is_missing_is_told_of_in_the_same_way(caplog):
+    caplog.set_level(logging.INFO, "trio_adaptive")
+    cluster = Unreachable(1)
+    async with running(cluster) as scaler:
+        await scaler.wait_for(1)
+        cluster.no_load = "the queue is closed"
+        await at(anyio.current_time() + 15)
+        cluster.no_load = ""
+        await at(anyio.current_time() + 15)
+    told = [text for text in caplog.messages if "load" in text]
+    assert told == [
+        "No load, so the size is held: the queue is closed",
+        "No load for 10 s, so the size is held: the queue is closed",
+        "The load is back, after 15.0 s",
+    ]

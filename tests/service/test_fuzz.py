@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trio_adaptive.config import load_settings
 from trio_adaptive.errors import ConfigurationError
 from trio_adaptive.service.cluster_file import load_plan
+from trio_adaptive.service.config_file.reading import read_configuration
 
 CONFIG = b'[adaptive]\nmaximum = 20\nidle_timeout = "2 min"\nstrangers = "retire"\njournal = "x.jsonl"\n'
 CLUSTER = b"""\
@@ -24,6 +25,23 @@ kwargs:
 adaptive:
   maximum: 4
   interval: 1s
+"""
+SERVICE = b"""\
+[service]
+listen = "127.0.0.1:8788"
+tokens = "tokens.toml"
+maximum = 30
+[adaptive]
+maximum = 9
+[clusters.blue]
+nthreads = 2
+preload = ["json"]
+weight = 2.5
+[clusters.green]
+module = "distributed"
+class = "LocalCluster"
+kwargs = {n_workers = 0}
+adaptive = {minimum = 1}
 """
 DEEP = [b"[" * 5000, b"a = " + b"[" * 5000, b"{a: " * 3000, b"&a [*a, *a]", b"- " * 5000]
 
@@ -74,8 +92,19 @@ def test_any_file_of_a_cluster_is_read_or_refused(file, content):
         load_plan(file, {}, config=None, misplaced=())
 
 
+@thorough
+@given(content=st.binary(max_size=60) | damaged(SERVICE))
+@for_each([SERVICE, *DEEP])
+def test_any_file_of_a_service_is_read_or_refused(file, content):
+    file.write_bytes(content)
+    with contextlib.suppress(ConfigurationError):
+        read_configuration(file)
+
+
 def test_the_files_are_right_as_long_as_nothing_has_been_done_to_them(file):
     file.write_bytes(CONFIG)
     assert load_settings({}, file=file).maximum == 20
     file.write_bytes(CLUSTER)
     assert load_plan(file, {}, config=None, misplaced=()).settings.maximum == 4
+    file.write_bytes(SERVICE)
+    assert list(read_configuration(file).clusters) == ["blue", "green"]

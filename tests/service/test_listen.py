@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from trio_adaptive.errors import ConfigurationError
-from trio_adaptive.service.listen import Address, Listen, check_listen, is_loopback, parse_address
+from trio_adaptive.service.listen import Address, is_loopback, parse_address
 
 PLAIN = ("--no-dashboard", "--plain", "--maximum", "1")
 
@@ -43,10 +43,9 @@ def test_loopback_is_known(host):
     assert is_loopback(Address(host, 80))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - that is what is refused
-def test_beyond_this_machine_it_is_refused(host):
-    with pytest.raises(ConfigurationError, match="can be reached by other machines"):
-        check_listen(Listen(Address(host, 80)))
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - that is what is not
+def test_what_others_reach_is_no_loopback(host):
+    assert not is_loopback(Address(host, 80))
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 300])
@@ -106,4 +105,13 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(service):
         running = service("up", "--listen", address, *PLAIN)
         assert running.wait() == 2
     assert f"--listen: {address}: Address already in use" in running.errors
+    running.assert_nothing_left()
+
+
+def test_beyond_this_machine_up_refuses_and_says_all_that_is_missing(service):
+    running = service("up", "--listen", "0.0.0.0:0", *PLAIN)
+    assert running.wait() == 2
+    assert "2 mistakes" in running.errors
+    assert "--tls-cert, --tls-key: is missing" in running.errors
+    assert "--tls-client-ca, --tokens: is missing" in running.errors
     running.assert_nothing_left()

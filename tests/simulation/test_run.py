@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_adaptive.decision.policy import Advice
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.targets.named import named_policy
 from trio_adaptive.decision.targets.simple import Count, Dask, Fixed
 from trio_adaptive.simulation.cluster import Hardware

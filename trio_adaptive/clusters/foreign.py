@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
-import anyio.to_thread
 from attrs import define, field
 
 from trio_adaptive.errors import CallTimedOut, ClusterError
+from trio_adaptive.threads import run_in_thread
 
 logger = logging.getLogger("trio_adaptive")
 
@@ -60,9 +60,8 @@ class Threads:
         if len(hanging) >= THREADS:
             raise ClusterError(f"{what} was not called: {THREADS} calls before it have not ended yet")
         if self._limiter is None:  # only inside of an event loop
-            self._limiter = anyio.CapacityLimiter(
-                math.inf
-            )  # the default one is shared with the whole program
+            # The default one is shared with the whole program.
+            self._limiter = anyio.CapacityLimiter(math.inf)
         begun, over = threading.Event(), threading.Event()
 
         def call() -> tuple[Any]:
@@ -73,7 +72,7 @@ class Threads:
                 over.set()
 
         try:
-            (result,) = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
+            (result,) = await run_in_thread(call, self._limiter)
         except anyio.get_cancelled_exc_class():
             if begun.is_set() and not over.is_set():
                 hanging.append(over)

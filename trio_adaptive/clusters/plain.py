@@ -9,18 +9,25 @@ What an object may have, plain or async, and what it is good for:
 - ``scale_down(names)``: close these. Without it, or without names, the size goes down by ``scale(n)`` and the object
   chooses itself.
 - ``workers_to_close(target)``: names of those to close, best first. Without it the ones that came last go first.
+
+Calls that change the object come one after the other, so that it needs no locks of its own, as long as each is done
+within `TURN`. One that takes longer, or hangs, holds up no other: growing waits for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import anyio
 
 from trio_adaptive.clusters.base import Terms, Wake
 from trio_adaptive.clusters.foreign import Threads, call_foreign, foreign_errors
 from trio_adaptive.decision.model import Load, Unit, UnitId, UnitState, WorkerName
+
+TURN: Final = 0.1
+"""For how long a call waits for the one ahead of it, in seconds."""
 
 
 class PlainCluster:
@@ -33,7 +40,8 @@ class PlainCluster:
         self._believed: list[UnitId] = []
         self._given: dict[UnitId, UnitId] = {}
         self._before: frozenset[UnitId] = frozenset()
-        self._launching: Sequence[UnitId] = ()
+        self._launching: list[UnitId] = []
+        self._closing: set[UnitId] = set()
 
     @property
     def name(self) -> str:
@@ -84,15 +92,14 @@ class PlainCluster:
     async def launch(self, units: Sequence[UnitId]) -> None:
         self._believed += units
         try:
-            async with self._changing:
+            async with self._turn():
                 before = self._names("plan")
-                size = len(self._believed) if before is None else len(before) + len(units)
-                self._before, self._launching = frozenset(before or ()), units
+                self._begin(units, before or ())
                 try:
-                    await self._call("scale", self._cluster.scale, size)
+                    await self._call("scale", self._cluster.scale, self._size(before))
                 finally:
                     self._give_names(self._names("plan") or ())
-                    self._launching = ()
+                    self._launching = [unit for unit in self._launching if unit not in units]
         except BaseException:
             # Where sizes are all that there is, repeating the call does no harm; believing in it does.
             self._forget(units)
@@ -111,23 +118,61 @@ class PlainCluster:
         await anyio.sleep_forever()
 
     async def _close(self, units: Sequence[UnitId]) -> None:
-        async with self._changing:
-            plan = self._names("plan")
-            close = getattr(self._cluster, "scale_down", None)
-            if plan is None:
-                left = [unit for unit in self._believed if unit not in units]
-                await self._call("scale", self._cluster.scale, len(left))
-                self._believed = left
-                return
-            names = [name for name in (self._given.get(unit, unit) for unit in units) if name in plan]
-            if not names:
-                return
-            if close is None:
-                await self._call("scale", self._cluster.scale, len(plan) - len(names))
-            else:
-                await self._call("scale_down", close, self._own_names(names))
-            for unit in units:
-                self._given.pop(unit, None)
+        async with self._turn():
+            self._closing.update(units)
+            try:
+                await self._give_back(units)
+            finally:
+                self._closing.difference_update(units)
+
+    async def _give_back(self, units: Sequence[UnitId]) -> None:
+        plan = self._names("plan")
+        close = getattr(self._cluster, "scale_down", None)
+        if plan is None:
+            await self._call("scale", self._cluster.scale, self._size(plan))
+            self._forget(units)
+            return
+        names = [name for name in (self._given.get(unit, unit) for unit in units) if name in plan]
+        if not names:
+            return
+        if close is None:
+            await self._call("scale", self._cluster.scale, self._size(plan))
+        else:
+            await self._call("scale_down", close, self._own_names(names))
+        for unit in units:
+            self._given.pop(unit, None)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """One after the other, but for those that take too long."""
+        ours = False
+        with anyio.move_on_after(TURN):
+            await self._changing.acquire()
+            ours = True
+        try:
+            yield
+        finally:
+            if ours:
+                self._changing.release()
+
+    def _size(self, plan: Sequence[UnitId] | None) -> int:
+        """How many workers there are to be by what has been asked for; ``plan`` need not show all of that yet."""
+        if plan is None:
+            return sum(unit not in self._closing for unit in self._believed)
+        coming = sum(unit not in self._given for unit in self._launching)
+        if getattr(
+            self._cluster, "scale_down", None
+        ):  # it names those that are to go: the size is another matter
+            return len(plan) + coming
+        closing = {self._given.get(unit, unit) for unit in self._closing}
+        return sum(name not in closing for name in plan) + coming
+
+    def _begin(self, units: Sequence[UnitId], plan: Sequence[UnitId]) -> None:
+        """What turns up in the plan from now on may be these."""
+        self._give_names(plan)  # first to those that are on their way already
+        if not self._launching:
+            self._before = frozenset(plan)
+        self._launching += units
 
     def _forget(self, units: Sequence[UnitId]) -> None:
         self._believed = [unit for unit in self._believed if unit not in units]

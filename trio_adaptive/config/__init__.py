@@ -2,6 +2,6 @@
 
 from trio_adaptive.config.allowed import VALUES, Sync
 from trio_adaptive.config.settings import OPTIONS, ORDERED, Settings
-from trio_adaptive.config.sources import load_settings
+from trio_adaptive.config.sources import Source, load_settings
 
-__all__ = ["OPTIONS", "ORDERED", "VALUES", "Settings", "Sync", "load_settings"]
+__all__ = ["OPTIONS", "ORDERED", "VALUES", "Settings", "Source", "Sync", "load_settings"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, SupportsInt, TypeAlias, cast, get_ar
 from attrs import frozen
 
 from trio_adaptive.decision.limits import Fallback, Rate, RateChoice
-from trio_adaptive.decision.state import Strangers
+from trio_adaptive.decision.rules import Strangers
 from trio_adaptive.decision.targets.named import is_policy
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.forms import RATE_FORM, SCHEDULE_FORM, read_amount, read_number, read_rates, read_schedules

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,8 +42,29 @@ _CONVERTER = Converter()
 _CONVERTER.register_structure_hook_factory(_is_annotated, _hook)
 
 
-def load_settings(options: Mapping[str, object], *, file: Path | None = None) -> Settings:
-    """Settings from, the later winning: the defaults, Dask's configuration, ``file``, ``options``.
+PATHS = ("journal", "memory_file")
+"""Options that name a file; one in a configuration file is looked for beside that file."""
+
+
+@frozen
+class Source:
+    """A table of options in a file that somebody else has read.
+
+    Attributes:
+        path: where it stands, such as ``service.toml: adaptive``.
+        options: by name, as they were written.
+        folder: what relative paths in it start from; None for the current folder.
+    """
+
+    path: str
+    options: object
+    folder: Path | None = None
+
+
+def load_settings(
+    options: Mapping[str, object], *, file: Path | None = None, tables: Sequence[Source] = ()
+) -> Settings:
+    """Settings from, the later winning: the defaults, Dask's configuration, ``file``, ``tables``, ``options``.
 
     Dask's configuration counts where Dask is installed: ``distributed.adaptive`` and then ``trio-adaptive``.
     Names may be spelled with ``-`` for ``_``. None stands for "not given" wherever it is no value of the option.
@@ -51,6 +72,7 @@ def load_settings(options: Mapping[str, object], *, file: Path | None = None) ->
     Args:
         options: by name, as they came from the caller.
         file: a TOML file with the table ``[adaptive]``; its other tables are not looked at.
+        tables: more tables of options, of files that have been read already.
 
     Raises:
         ConfigurationError: naming all that is wrong, each with its place and what is allowed there. A wrong value
@@ -60,6 +82,8 @@ def load_settings(options: Mapping[str, object], *, file: Path | None = None) ->
     draft.add_dask()
     if file is not None:
         draft.add_file(file)
+    for table in tables:
+        draft.add_table(table)
     draft.add(options, "")
     return draft.settings()
 
@@ -93,19 +117,26 @@ class _Draft:
         except (OSError, ValueError, RecursionError) as error:
             self._mistake(str(file), f"cannot be read: {error}", "a TOML file in UTF-8")
         else:
-            self._add_section(content.get("adaptive"), f"{file}: adaptive")
+            self.add_table(Source(f"{file}: adaptive", content.get("adaptive"), file.parent))
+
+    def add_table(self, table: Source) -> None:
+        """Lay a table of a file over what was said before."""
+        options = table.options
+        if table.folder is not None and isinstance(options, Mapping):
+            options = beside(cast("Mapping[Any, object]", options), table.folder)
+        self._add_section(options, table.path)
 
     def _add_section(self, section: object, path: str) -> None:
         if isinstance(section, Mapping):
             self.add(cast("Mapping[object, object]", section), f"{path}.")
         elif section is not None:
-            self._mistake(path, f"is {_shown(section)}", "a table of options")
+            self._mistake(path, f"is {shown(section)}", "a table of options")
 
     def add(self, options: Mapping[Any, object], prefix: str) -> None:
         """Lay one source's options over those of the sources before it."""
         spellings: dict[str, object] = {}
         for key, value in options.items():
-            path = f"{prefix}{key if isinstance(key, str) else _shown(key)}"
+            path = f"{prefix}{key if isinstance(key, str) else shown(key)}"
             name = path.removeprefix(prefix).replace("-", "_")
             if name not in OPTIONS:
                 self._mistake(path, f"unknown option{_near(name)}", f"one of {', '.join(OPTIONS)}")
@@ -137,7 +168,7 @@ class _Draft:
             if isinstance(error, Misread):
                 self.mistakes += [attrs.evolve(each, path=f"{path}{each.path}") for each in error.mistakes]
             else:
-                self._mistake(path, f"is {_shown(values[name])}", OPTIONS[name])
+                self._mistake(path, f"is {shown(values[name])}", OPTIONS[name])
         self._check_order(settings, wrong)
         self._check_fallback(settings, wrong)
         if self.mistakes:
@@ -156,20 +187,37 @@ class _Draft:
     def _check_fallback(self, settings: Settings, wrong: Iterable[str]) -> None:
         known = settings.fallback == "current" or settings.fallback_size is not None
         if not known and "fallback_size" not in wrong:
-            problem = f"is {_shown(settings.fallback)}, but fallback_size is not given"
+            problem = f"is {shown(settings.fallback)}, but fallback_size is not given"
             self._mistake(self.given["fallback"].path, problem, "fallback_size as well")
 
     def _said(self, name: str, settings: Settings) -> str:
         path = self.given[name].path if name in self.given else f"{name} (by default)"
-        return f"{path} is {_shown(getattr(settings, name))}"
+        return f"{path} is {shown(getattr(settings, name))}"
+
+
+def beside(options: Mapping[Any, object], folder: Path) -> dict[Any, object]:
+    """The options with their relative paths made to start from this folder."""
+    return {
+        name: str(folder / value) if _is_path(name) and isinstance(value, str) and value[:1] != "~" else value
+        for name, value in options.items()
+    }
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, str) and name.replace("-", "_") in PATHS
 
 
 def _near(name: str) -> str:
-    near = difflib.get_close_matches(name, OPTIONS)
-    return f", did you mean {' or '.join(near)}?" if near else ""
+    return near(name, OPTIONS)
 
 
-def _shown(value: object) -> str:
+def near(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that is not known; empty when none is like it."""
+    found = difflib.get_close_matches(name, list(names))
+    return f", did you mean {' or '.join(found)}?" if found else ""
+
+
+def shown(value: object) -> str:
     """Short, whatever it is."""
     try:
         return reprlib.repr(value)

@@ -43,7 +43,9 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
+    SetShare,
     Stop,
     Suggested,
     UnitId,
@@ -178,7 +180,7 @@ def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[Sta
     if back:
         actions.append(Recall(back))
         state = state.with_flights(back, "recall", now)
-    room = max(0.0, state.most - census.existing)
+    room = max(0.0, min(state.most, state.share_units) - census.existing)
     number = int(min(missing - len(back), room))
     note = "" if number == missing - len(back) else "no room below the maximum until units have left"
     number, why = allowed(state, now, number)
@@ -269,7 +271,7 @@ def _on_command(state: State, event: Command) -> Step:
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one for each command
+def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case for each command
     """The state after a command of the user; it shows in the next sample's decision."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -291,6 +293,10 @@ def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one for ea
             )
         case SetSchedule(windows=windows):
             return evolve(state, windows=windows)
+        case SetRules(rules=rules):
+            return evolve(state, rules=rules)
+        case SetShare(share=share):
+            return evolve(state, share=share)
         case SetPolicy(name=name, policy=policy):
             return promoted(state, name, policy)
         case Stop(reason=reason):
@@ -323,6 +329,8 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     AddRequest: _on_command,
     SetPause: _on_command,
     SetSchedule: _on_command,
+    SetRules: _on_command,
+    SetShare: _on_command,
     SetPolicy: _on_command,
     Stop: _on_command,
 }

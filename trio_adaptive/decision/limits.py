@@ -67,6 +67,19 @@ class Window:
 
 
 @frozen
+class Share:
+    """This cluster's part of a maximum that several share.
+
+    Attributes:
+        n: so many workers at most.
+        words: of how many, and beside whom, for people.
+    """
+
+    n: int
+    words: str
+
+
+@frozen
 class Wish:
     """A number of units that was asked for, and when."""
 

@@ -40,7 +40,8 @@ from trio_adaptive.decision.model import (
     Suggested,
 )
 from trio_adaptive.decision.policy import Advice, Policy, View
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.targets.adaptive import Adaptive
 from trio_adaptive.decision.targets.simple import Count, Dask, Demand, Fixed
 from trio_adaptive.journal.deltas import NOWHERE, apply_changes, changes

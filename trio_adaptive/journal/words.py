@@ -19,7 +19,9 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
+    SetShare,
     Stop,
 )
 
@@ -75,11 +77,11 @@ def _outcome(outcome: Outcome) -> str:
 
 def command_in_words(command: Command) -> str:
     """A command, and by whom it was given."""
-    by = "" if isinstance(command, SetSchedule) or not command.by else f", by {command.by}"
+    by = "" if isinstance(command, SetSchedule | SetShare) or not command.by else f", by {command.by}"
     return f"{_said(command)}{by}"
 
 
-def _said(command: Command) -> str:  # noqa: PLR0911 - one for each command
+def _said(command: Command) -> str:  # noqa: PLR0911 - one case for each command
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]
@@ -93,6 +95,10 @@ def _said(command: Command) -> str:  # noqa: PLR0911 - one for each command
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetRules(words=words):
+            return words
+        case SetShare(share=share):
+            return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
         case SetPolicy(name=name):
             return f"the policy is now {name}"
         case Stop(reason=reason):

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from attrs import define, field, frozen
@@ -28,6 +27,7 @@ from trio_adaptive.decision.model import Event, Record, Sampled
 from trio_adaptive.decision.state import State
 from trio_adaptive.journal.files import JournalFiles
 from trio_adaptive.journal.lines import Context, End, Entry, Header, Reason, end_line, entry_line, header_line
+from trio_adaptive.threads import run_in_thread
 
 ROOM: Final = 1000
 """So many entries may wait."""
@@ -257,7 +257,7 @@ class Journal:
         return True
 
     async def _do(self, function: Callable[[], None]) -> None:
-        await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._thread)
+        await run_in_thread(function, self._thread)
 
     def _fail(self, why: str) -> None:
         if not self.trouble:

@@ -26,7 +26,7 @@ from trio_adaptive.decision.model import (
 )
 from trio_adaptive.decision.retries import Breaker, breaker
 from trio_adaptive.decision.shadows.follow import told
-from trio_adaptive.decision.state import Floor, Hold, State
+from trio_adaptive.decision.state import Floor, Hold, State, take_census
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
 
@@ -50,6 +50,9 @@ class Statistics:
         hold: the size that a user holds, and until when, on the event loop's clock.
         floor: the highest floor that has been requested and has not expired.
         windows: the windows of the schedules that are open now, in words.
+        claimed: what would be aimed at without the part of a shared maximum; None before the first look.
+        existing: units that exist or may exist, those that leave included: what the bounds above are held against.
+        share: the part of a maximum that several clusters share, in workers; None where there is no such bound.
         budget: how the budget stands; None where there is none.
         paused: whether growing and shrinking are paused.
         failures: launches that failed in a row.
@@ -82,6 +85,9 @@ class Statistics:
     hold: Hold | None
     floor: Floor | None
     windows: tuple[str, ...]
+    claimed: int | None
+    existing: int
+    share: int | None
     budget: BudgetStatistics | None
     paused: tuple[Literal["growing", "shrinking"], ...]
     failures: int
@@ -225,6 +231,11 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
+def _claimed(decision: Decision) -> int:
+    shared = [reason.before for reason in decision.reasons if reason.limiter == "shared maximum"]
+    return shared[0] if shared else decision.final
+
+
 def statistics(state: State, history: History, stage: Stage, journal: str = "") -> Statistics:
     """Put the statistics together from what is known."""
     now = history.records[-1].at if history.records else 0.0
@@ -249,6 +260,9 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         hold=state.hold,
         floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
         windows=tuple(window.words for window in state.windows),
+        claimed=None if decision is None else _claimed(decision),
+        existing=0 if state.sample is None else take_census(state, state.sample).existing,
+        share=None if state.share is None else state.share.n,
         budget=budget_statistics(state),
         paused=tuple(paused),
         failures=state.failures,

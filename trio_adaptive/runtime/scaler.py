@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
-from attrs import define
+from attrs import define, field
 
 from trio_adaptive.decision.amounts import lost_in_words
 from trio_adaptive.decision.decide import decide
@@ -26,6 +26,7 @@ from trio_adaptive.decision.model import (
 )
 from trio_adaptive.decision.state import State
 from trio_adaptive.runtime.actions import Actions
+from trio_adaptive.runtime.silence import Silence
 
 Tell: TypeAlias = Callable[[int, str], None]
 """Takes a message for people and its level, as `logging.log` does."""
@@ -59,6 +60,8 @@ class Scaler:
     seen: Callable[[Sample], None]
     tell: Tell = log
     is_settled: bool = False
+    _no_answer: Silence = field(factory=lambda: Silence("answer", "nothing is changed"))
+    _no_load: Silence = field(factory=lambda: Silence("load", "the size is held"))
 
     async def run(self) -> None:
         """Deal with events for ever."""
@@ -84,13 +87,12 @@ class Scaler:
         match event:
             case Sampled():
                 self.seen(event.sample)
-                if missing := event.sample.load.missing:
-                    self.tell(logging.WARNING, f"No load, so the size is held: {missing}")
+                self._tell_of_load(event.at, event.sample.load)
                 self._tell_of_blocked(
                     event.sample.load, None if before.sample is None else before.sample.load
                 )
             case SampleFailed():
-                self.tell(logging.WARNING, f"No answer, so nothing is changed: {event.error}")
+                self._tell_if(logging.WARNING, self._no_answer.goes_on(event.at, event.error))
             case Finished():
                 self._tell_of(event.outcome)
                 self.wake()
@@ -100,6 +102,17 @@ class Scaler:
             case _:  # a command: let it show at once
                 self.wake()
         self.publish(event, before, record)
+
+    def _tell_of_load(self, at: float, load: Load) -> None:
+        self._tell_if(logging.INFO, self._no_answer.ends(at))
+        if load.missing:
+            self._tell_if(logging.WARNING, self._no_load.goes_on(at, load.missing))
+        else:
+            self._tell_if(logging.INFO, self._no_load.ends(at))
+
+    def _tell_if(self, level: int, words: str) -> None:
+        if words:
+            self.tell(level, words)
 
     def _tell_of_blocked(self, load: Load, before: Load | None) -> None:
         # Once, and again only when it is more: numbers of tasks change with every look. Why the load is degraded has

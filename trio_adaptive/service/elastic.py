@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from trio_adaptive.clusters.process import ChildProcess, describe_exit
 from trio_adaptive.clusters.scheduler import EmbeddedScheduler, embedded_scheduler
-from trio_adaptive.clusters.starts import Starts
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.config import Settings
 from trio_adaptive.errors import ClusterClosed, ClusterError
@@ -23,8 +22,8 @@ from trio_adaptive.runtime.adaptive import Adaptive, adaptive
 
 logger = logging.getLogger(__name__)
 
-RELOADS = signal.SIGUSR1
-"""Not SIGHUP, which has to end the service when its terminal goes."""
+RENEWS = signal.SIGUSR1
+"""Not SIGHUP, which ends the service when its terminal goes, or is for its configuration."""
 
 
 @frozen
@@ -38,6 +37,7 @@ class Plan:
         port: the port of the scheduler that is started; 0 for any.
         dashboard_address: host and port of Dask's dashboard; None for none.
         record: where the tasks of the scheduler that is started are written; None for nowhere.
+        prepare: is shown the scaler before it begins.
     """
 
     settings: Settings
@@ -46,6 +46,11 @@ class Plan:
     port: int = 0
     dashboard_address: str | None = "127.0.0.1:0"
     record: Path | None = None
+    prepare: Callable[[Adaptive], None] | None = None
+
+
+async def _nothing_to_renew() -> None:
+    """Where no workers are forked."""
 
 
 @frozen
@@ -58,6 +63,7 @@ class Elastic:
         scaler: adapts the workers.
         pids: gives the process ids of the scheduler, where it is ours, of the workers, and of what forks them.
         has_scheduler: whether the scheduler is ours, and so goes on when another autoscaler takes over.
+        renew: renews what workers are forked from; does nothing where they are not.
     """
 
     address: str
@@ -65,6 +71,7 @@ class Elastic:
     scaler: Adaptive
     pids: Callable[[], list[int]]
     has_scheduler: bool = True
+    renew: Callable[[], Awaitable[None]] = field(default=_nothing_to_renew)
 
 
 @asynccontextmanager
@@ -108,32 +115,49 @@ async def _adapting(
 ) -> AsyncGenerator[Elastic]:
     from trio_adaptive.clusters.command import command_cluster  # noqa: PLC0415 - imported meanwhile
 
+    _make_folder(plan.worker.log_dir)
     async with (
         command_cluster(address, plan.worker) as cluster,
-        adaptive(cluster, settings=evolve(plan.settings, **ends)) as scaler,
-        trio.open_nursery() as nursery,
+        adaptive(cluster, settings=evolve(plan.settings, **ends), prepare=plan.prepare) as scaler,
     ):
-        await nursery.start(_reload_on_signal, cluster.starts)
         yield Elastic(
             address,
             dashboard,
             scaler,
             pids=lambda: [*pids, *cluster.starts.pids, *cluster.pids.values()],
             has_scheduler=plan.scheduler is None,
+            renew=cluster.starts.reload,
         )
-        nursery.cancel_scope.cancel()
 
 
-async def _reload_on_signal(
-    starter: Starts, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+def _make_folder(folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClusterError(f"no folder for the output of the workers: {error}") from error
+
+
+async def renew_on_signal(
+    clusters: Callable[[], Iterable[Elastic]],
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    with trio.open_signal_receiver(RELOADS) as signals:
-        task_status.started()
-        async for _ in signals:
-            try:
-                await starter.reload()
-            except ClusterError as error:
-                logger.warning("Not reloaded: %s", error)
+    """Renew what the workers of all these clusters are forked from, on each SIGUSR1."""
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(RENEWS) as signals:
+            task_status.started()
+            async for _ in signals:
+                for cluster in clusters():
+                    nursery.start_soon(_renew, cluster)
+
+
+async def _renew(cluster: Elastic) -> None:
+    try:
+        await cluster.renew()
+    except ClusterError as error:
+        logger.warning("Not reloaded: %s", error)
 
 
 async def _guard(process: ChildProcess) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.service.chronicle import Chronicle
 
 DEFAULT = "default"
 """The name of a cluster that has been given none."""
@@ -25,12 +26,14 @@ class Hosted:
         scaler: adapts it.
         scheduler: the scheduler's address; empty where there is none, or it is not known.
         dashboard: the link to Dask's own dashboard; empty where there is none.
+        chronicle: what it has done since it is part of the fleet.
     """
 
     name: str
     scaler: Adaptive
     scheduler: str = ""
     dashboard: str = ""
+    chronicle: Chronicle = field(factory=Chronicle)
 
 
 @frozen
@@ -83,6 +86,7 @@ class Fleet(Mapping[str, Hosted]):
         if hosted.name in self._hosted:
             raise ValueError(f"there are two clusters by the name {hosted.name}")
         self._hosted[hosted.name] = hosted
+        hosted.scaler.listen(hosted.chronicle.take)
 
     def remove(self, name: str) -> None:
         """From now on it is not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
@@ -63,10 +63,12 @@ class ForeignPlan:
     Attributes:
         settings: the scaler's.
         blueprint: the cluster's.
+        prepare: is shown the scaler before it begins.
     """
 
     settings: Settings
     blueprint: Blueprint
+    prepare: Callable[[Adaptive], None] | None = None
 
 
 @asynccontextmanager
@@ -80,7 +82,8 @@ async def foreign_cluster(plan: ForeignPlan) -> AsyncGenerator[Elastic]:
     async with _made(plan.blueprint) as cluster:
         # The workers go with the cluster: there is nobody to leave in good order.
         settings = evolve(plan.settings, shutdown_timeout=0.0)
-        async with adaptive(cluster, settings=settings) as scaler, trio.open_nursery() as guarding:
+        adapting = adaptive(cluster, settings=settings, prepare=plan.prepare)
+        async with adapting as scaler, trio.open_nursery() as guarding:
             guarding.start_soon(_guard, scaler, plan.blueprint.name)
             guarding.start_soon(_guard_scheduler, cluster, plan.blueprint.name)
             yield Elastic(_told(cluster, "scheduler_address"), _told(cluster, "dashboard_link"), scaler, list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from pathlib import Path
 
 from attrs import frozen
 
@@ -49,23 +50,18 @@ class Listen:
     Attributes:
         address: where.
         may_move: whether another port will do when this one is taken.
+        cert: the server's certificate, and what lies between it and its authority, in PEM; None for no TLS.
+        key: that of the certificate.
+        client_ca: the authorities whose client certificates count; None for no client certificates.
+        tokens: the file with tokens and roles; None for no tokens.
     """
 
     address: Address = DEFAULT_ADDRESS
     may_move: bool = True
-
-
-def check_listen(listen: Listen) -> None:
-    """Refuse what would let others in.
-
-    Raises:
-        ConfigurationError: the host is not known, or is not of this machine only.
-    """
-    if not is_loopback(listen.address):
-        allowed = "an address of loopback, such as 127.0.0.1:8788"
-        raise ConfigurationError(
-            [Mistake("--listen", f"{listen.address} can be reached by other machines", allowed)]
-        )
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    tokens: Path | None = None
 
 
 def is_loopback(address: Address) -> bool:

@@ -11,7 +11,7 @@ from shutil import get_terminal_size
 import trio
 
 from trio_adaptive.clusters.process import ChildProcess, child_process
-from trio_adaptive.service.elastic import Elastic, Plan, elastic
+from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signal
 from trio_adaptive.service.report import draws_blocks, render_report
 from trio_adaptive.service.signals import Signals, from_terminal
 from trio_adaptive.service.status import watched
@@ -50,8 +50,10 @@ async def _serve(plan: Plan, command: Sequence[str], signals: Signals, *, live: 
     async with elastic(plan) as up:
         signals.pids = up.pids
         signals.cancels = None  # from now on it is for the script to end
-        async with watched(up.scaler, live=live):
+        async with watched(up.scaler, live=live), trio.open_nursery() as nursery:
+            await nursery.start(renew_on_signal, lambda: [up])
             code = await _script(command, up, signals)
+            nursery.cancel_scope.cancel()
     if report:
         _print_report(up)
     return code

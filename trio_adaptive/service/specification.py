@@ -46,13 +46,15 @@ class Specification:
 
 @define
 class Findings:
-    """The mistakes in one file, each with its place."""
+    """The mistakes in one file, or in one table ``under`` it, each with its place."""
 
     file: Path
     mistakes: list[Mistake] = field(factory=list)
+    under: str = ""
 
     def add(self, place: str, problem: str, allowed: str) -> None:
-        """Note one mistake; ``place`` is the dotted path inside the file, empty for the whole of it."""
+        """Note one mistake; ``place`` is the dotted path inside, empty for the whole of it."""
+        place = ".".join(filter(None, (self.under, place)))
         path = f"{self.file}: {place}" if place else str(self.file)
         self.mistakes.append(Mistake(path, problem, allowed))
 
@@ -79,6 +81,11 @@ def read_specification(findings: Findings) -> Specification:
             findings.add(name, f"unknown key{did_you_mean(name, KEYS)}", f"one of {', '.join(KEYS)}")
     if str(content.get("version")) != VERSION:
         findings.add("version", _problem(content, "version"), VERSION)
+    return specification_of(content, findings)
+
+
+def specification_of(content: Mapping[Any, Any], findings: Findings) -> Specification:
+    """What a table says of a class and its arguments; other keys are not looked at."""
     return Specification(
         module=_name(content, "module", "the module of the class, such as dask_jobqueue", findings),
         class_name=_name(content, "class", "the name of the class, such as SLURMCluster", findings),

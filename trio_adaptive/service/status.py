@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 
@@ -89,16 +88,3 @@ def shadow_in_words(shadow: Shadowed, size: int) -> str:
         return f"{shadow.name} advises no more: {shadow.error}"
     target = "?" if shadow.target is None else shadow.target * size
     return f"{shadow.name}: {target}, {shadow.cost:+.0f} worker-seconds, {shadow.waiting:+.0f} s of waiting"
-
-
-def set_up_logging(*, live: bool, verbose: bool, quiet: bool) -> None:
-    """Our own log lines go to stderr; distributed speaks up only when something is wrong."""
-    level = logging.DEBUG if verbose else logging.WARNING if live or quiet else logging.INFO
-    for name, least in (("trio_adaptive", level), ("distributed", logging.ERROR)):
-        # One for each: a cluster object of distributed's silences the handlers of its own log.
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
-        log = logging.getLogger(name)
-        log.handlers[:] = [handler]
-        log.setLevel(least)
-        log.propagate = False

@@ -1,53 +1,83 @@
-"""``trio-adaptive up``: an elastic cluster as a service, until it is told to end."""
+"""``trio-adaptive up``: one elastic cluster or several as a service, until it is told to end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 import trio
+from attrs import evolve
 
-from trio_adaptive.service.elastic import Elastic
-from trio_adaptive.service.fleet import DEFAULT, Fleet, Hosted
+from trio_adaptive.errors import ClusterError
+from trio_adaptive.service.client.discovery import announced
+from trio_adaptive.service.config_file.given import Given
+from trio_adaptive.service.config_file.reading import Configuration, Hosting
+from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signal
+from trio_adaptive.service.fleet import Fleet, Hosted
+from trio_adaptive.service.foreign_cluster import foreign_cluster
+from trio_adaptive.service.hangup import watch_hangups
+from trio_adaptive.service.reloading import Reloading
+from trio_adaptive.service.several import Several, until_taken_over
+from trio_adaptive.service.sharing import Sharing
 from trio_adaptive.service.signals import Signals
 from trio_adaptive.service.status import watched
 
 logger = logging.getLogger(__name__)
 
-
 Web: TypeAlias = Callable[..., Awaitable[None]]
 """Serves a fleet over HTTP until it is cancelled; tells its URL by ``task_status`` once it answers."""
 
 
-async def up(opening: AbstractAsyncContextManager[Elastic], *, live: bool, web: Web | None = None) -> int:
+async def up(configuration: Configuration, given: Given, *, live: bool, web: Web | None = None) -> int:
     """Serve until a signal comes, or there is nothing left to do, since another autoscaler has taken over.
 
     Args:
-        opening: brings the cluster up, and takes it down again.
-        live: draw a status line.
-        web: the HTTP API, which answers from before the cluster is up until it is down; None for none.
+        configuration: the clusters to bring up. What goes wrong with the only one ends the service; of several each is
+            on its own.
+        given: what the command line said, for when the configuration file is read again.
+        live: draw a status line, where there is one cluster.
+        web: the HTTP API, which answers from before the clusters are up until they are down; None for none.
 
     Returns:
         The exit code 0, since ending is what it was asked for.
     """
+    reloading = Reloading(configuration, given, Sharing(configuration.service.maximum))
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as serving:
             signals = Signals(serving)
             await nursery.start(signals.watch)
-            fleet = Fleet(_stopper(serving))
+            stop = _stopper(serving)
+            fleet = reloading.fleet = Fleet(stop, reloading, expected=tuple(configuration.clusters))
+            if configuration.file is not None:
+                await nursery.start(
+                    watch_hangups, reloading.on_signal, partial(stop, "the terminal has gone")
+                )
             if web is not None:
                 url = await nursery.start(web, fleet)
                 print(f"Service    {url}", flush=True)
-            async with opening as cluster:
-                signals.pids = cluster.pids
-                fleet.add(Hosted(DEFAULT, cluster.scaler, cluster.address, cluster.dashboard))
-                _greet(cluster)
-                async with watched(cluster.scaler, live=live):
-                    await _until_taken_over(cluster)
+                await nursery.start(_announce, url, configuration.service.name or "")
+            if len(configuration.clusters) == 1:
+                await _one(reloading, fleet, signals, live=live)
+            else:
+                await _several(reloading, fleet, signals)
         nursery.cancel_scope.cancel()
     return 0
+
+
+async def _announce(
+    url: str, name: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Let commands on this machine find the service; it does without where that cannot be."""
+    try:
+        with announced(url, name):
+            task_status.started()
+            await trio.sleep_forever()
+    except ClusterError as error:
+        logger.warning("Commands have to be told --url %s: %s", url, error)
+        task_status.started()
 
 
 def _stopper(serving: trio.CancelScope) -> Callable[[str], None]:
@@ -58,19 +88,69 @@ def _stopper(serving: trio.CancelScope) -> Callable[[str], None]:
     return stop
 
 
-async def _until_taken_over(cluster: Elastic) -> None:
-    """Wait until there is nothing left to do here: whoever has taken over may still need our scheduler."""
-    await cluster.scaler.wait_stopped()
-    if cluster.scaler.taken_over:
-        logger.warning("No longer adapting: %s", cluster.scaler.statistics().stop_reason)
-    if not cluster.scaler.taken_over or cluster.has_scheduler:
-        await trio.sleep_forever()
+def opening(hosting: Hosting) -> AbstractAsyncContextManager[Elastic]:
+    """Brings a cluster up as its plan has it."""
+    return elastic(hosting.plan) if isinstance(hosting.plan, Plan) else foreign_cluster(hosting.plan)
 
 
-def _greet(cluster: Elastic) -> None:
+async def _one(reloading: Reloading, fleet: Fleet, signals: Signals, *, live: bool) -> None:
+    (hosting,) = reloading.current.clusters.values()
+    async with _shared(reloading, hosting) as cluster, trio.open_nursery() as nursery:
+        signals.pids = cluster.pids
+        await nursery.start(renew_on_signal, lambda: [cluster])
+        nursery.start_soon(reloading.sharing.run)
+        nursery.start_soon(reloading.sharing.follow, hosting.name, cluster.scaler)
+        fleet.add(_hosted(hosting, cluster))
+        _greet(cluster)
+        async with watched(cluster.scaler, live=live):
+            await until_taken_over(cluster)
+        nursery.cancel_scope.cancel()
+
+
+async def _several(reloading: Reloading, fleet: Fleet, signals: Signals) -> None:
+    sharing = reloading.sharing
+    async with trio.open_nursery() as nursery:
+
+        def came(hosting: Hosting, cluster: Elastic) -> None:
+            fleet.add(_hosted(hosting, cluster))
+            nursery.start_soon(sharing.follow, hosting.name, cluster.scaler)
+            _greet(cluster, hosting.name)
+
+        several = Several(partial(_shared, reloading), came, lambda hosting: fleet.remove(hosting.name))
+        signals.pids = lambda: [pid for cluster in several.up.values() for pid in cluster.pids()]
+        await nursery.start(renew_on_signal, lambda: list(several.up.values()))
+        nursery.start_soon(sharing.run)
+        async with trio.open_nursery() as clusters:
+            for hosting in reloading.current.clusters.values():
+                clusters.start_soon(several.host, hosting)
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _shared(reloading: Reloading, hosting: Hosting) -> AsyncGenerator[Elastic]:
+    hosting = reloading.current.clusters[
+        hosting.name
+    ]  # it may have been changed since it was up the last time
+    sharing = reloading.sharing
+    prepare = sharing.joining(hosting.name, hosting.weight)
+    try:
+        async with opening(evolve(hosting, plan=evolve(hosting.plan, prepare=prepare))) as cluster:
+            yield cluster
+    finally:
+        sharing.leave(hosting.name)
+
+
+def _hosted(hosting: Hosting, cluster: Elastic) -> Hosted:
+    return Hosted(hosting.name, cluster.scaler, cluster.address, cluster.dashboard)
+
+
+def _greet(cluster: Elastic, name: str = "") -> None:
+    if name:
+        print(f"Cluster    {name}")
     if cluster.address:
         print(f"Scheduler  {cluster.address}")
     if cluster.dashboard:
         print(f"Dashboard  {cluster.dashboard}")
     how = f"Client({cluster.address!r})" if cluster.address else "nowhere: it has no scheduler"
-    print(f"Connect    {how}; Ctrl-C ends the cluster", flush=True)
+    end = "" if name else "; Ctrl-C ends the cluster"
+    print(f"Connect    {how}{end}", flush=True)

@@ -13,7 +13,8 @@ from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, Shadow, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import Shadow, State
 from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster
@@ -75,7 +76,11 @@ class Run:
     state: State
 
 
-def simulate(workload: Workload, setup: Setup, watch: Watch = lambda *_: None) -> Run:
+def _unwatched(event: Event, before: State, record: Record) -> None:
+    """Nobody looks on."""
+
+
+def simulate(workload: Workload, setup: Setup, watch: Watch = _unwatched) -> Run:
     """Run a workload to its end: until all tasks are done, and nobody is left who is going to leave.
 
     Args:

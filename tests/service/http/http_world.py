@@ -51,11 +51,11 @@ async def serving(fleet, listen=None):
 
 
 @asynccontextmanager
-async def open_world(wanted=0, listen=None, **options):
+async def open_world(wanted=0, listen=None, client=None, **options):
     stops = []
     fleet = Fleet(stops.append)
     cluster = FakeCluster(wanted)
-    async with adaptive(cluster, **QUICK, **options) as scaler:
+    async with adaptive(cluster, **QUICK | options) as scaler:
         fleet.add(Hosted("default", scaler, "tcp://scheduler:8786", "http://dask/status"))
-        async with serving(fleet, listen) as url, httpx.AsyncClient(base_url=url) as client:
-            yield World(fleet, cluster, scaler, url, client, stops)
+        async with serving(fleet, listen) as url, httpx.AsyncClient(base_url=url, **client or {}) as asking:
+            yield World(fleet, cluster, scaler, url, asking, stops)

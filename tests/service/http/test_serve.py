@@ -8,17 +8,13 @@ import httpx
 import pytest
 import trio
 from http_world import serving
+from raw_http import address_of
 
 from trio_adaptive.service.fleet import Fleet
 from trio_adaptive.service.http import connections, serve
 from trio_adaptive.service.listen import Address, Listen
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
-
-
-def address_of(url):
-    host, _, port = url.removeprefix("http://").partition(":")
-    return host, int(port)
 
 
 async def test_another_port_will_do_where_none_was_asked_for(caplog):

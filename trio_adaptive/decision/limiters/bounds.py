@@ -17,3 +17,11 @@ def maximum(passage: Passage) -> tuple[Passage, str]:
     """Never above the maximum."""
     state = passage.state
     return passage.clamped(0, state.most), f"maximum {workers(state, state.maximum)}"
+
+
+def shared(passage: Passage) -> tuple[Passage, str]:
+    """No more than this cluster's part of a maximum that several share."""
+    state = passage.state
+    if state.share is None:
+        return passage, ""
+    return passage.clamped(0, state.share_units), f"{workers(state, state.share.n)} {state.share.words}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trio_adaptive.decision.limiters.bounds import maximum, minimum
+from trio_adaptive.decision.limiters.bounds import maximum, minimum, shared
 from trio_adaptive.decision.limiters.budget import budget
 from trio_adaptive.decision.limiters.fallback import fallback
 from trio_adaptive.decision.limiters.passage import Facts, Limited, Limiter, Passage
@@ -27,10 +27,15 @@ CHAIN: tuple[tuple[str, Limiter], ...] = (
     ("budget", budget),
     ("minimum", minimum),
     ("maximum", maximum),
+    ("shared maximum", shared),
     # Once more, since these two let nothing past: not even a minimum starts more at once, or ends a pause.
     ("launching", launching),
     ("pause", pause),
 )
+
+
+LIMITERS: tuple[str, ...] = tuple(name for name, _ in CHAIN)
+"""Their names, in order; two come twice."""
 
 
 def limit(state: State, facts: Facts, wanted: int) -> Limited:

@@ -7,11 +7,12 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from trio_adaptive.decision.limits import Window
+from trio_adaptive.decision.limits import Share, Window
 from trio_adaptive.decision.model.actions import Outcome
 from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
+from trio_adaptive.decision.rules import Rules
 
 
 @frozen
@@ -108,6 +109,24 @@ class SetSchedule:
 
 
 @frozen
+class SetRules:
+    """Other settings of the decision count from now on; ``words`` tell which have changed."""
+
+    at: float
+    rules: Rules
+    words: str
+    by: str = ""
+
+
+@frozen
+class SetShare:
+    """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
+
+    at: float
+    share: Share | None
+
+
+@frozen
 class SetPolicy:
     """Another policy decides from now on.
 
@@ -131,5 +150,7 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | Stop
+Command: TypeAlias = (
+    SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetRules | SetShare | Stop
+)
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command

@@ -19,7 +19,9 @@ from trio_adaptive.decision.model import (
     SetHold,
     SetLimits,
     SetPause,
+    SetRules,
     SetSchedule,
+    SetShare,
     Shadowed,
 )
 from trio_adaptive.decision.policy import Policy
@@ -31,7 +33,7 @@ from trio_adaptive.decision.state import Shadow, State
 
 Decide: TypeAlias = Callable[[State, Event], tuple[State, tuple[Action, ...], Record]]
 
-FOLLOWED: Final = (SetLimits, SetHold, AddRequest, SetPause, SetSchedule)
+FOLLOWED: Final = (SetLimits, SetHold, AddRequest, SetPause, SetSchedule, SetRules, SetShare)
 """The commands that hold there as well."""
 
 

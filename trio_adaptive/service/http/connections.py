@@ -45,6 +45,10 @@ class TimedStream(trio.abc.Stream):
         self._stream = stream
         self.socket = sock
 
+    def over(self, stream: trio.abc.Stream) -> None:
+        """Go on over another stream, which goes over this one's socket."""
+        self._stream = stream
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         with trio.move_on_after(SEND_TIMEOUT) as patience:
             await self._stream.send_all(data)

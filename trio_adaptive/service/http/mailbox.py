@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, Scope
 
+from trio_adaptive.service.http.bodies import BODY_BYTES
+
 logger = logging.getLogger(__name__)
 
-BODY_BYTES: Final = 64 * 1024
-"""The longest body; one byte more is handed on, so that it is noticed, and what comes after that is dropped."""
 
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
 
 class Mailbox:
-    """Pieces of a body, joined, and the end of the connection."""
+    """Pieces of a body, joined, and the end of the connection.
+
+    One byte more than is allowed is handed on, so that it is noticed; what comes after that is dropped.
+    """
 
     def __init__(self) -> None:
         self._body = bytearray()

@@ -8,19 +8,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 from starlette.types import ASGIApp
 
 from trio_adaptive.errors import ConfigurationError, Mistake
+from trio_adaptive.service.http.access import Access
 from trio_adaptive.service.http.connections import Connection, TimedStream, make_config
+from trio_adaptive.service.http.tls import Certificate, certificate_of, encrypted
 from trio_adaptive.service.listen import Address, Listen
 
 logger = logging.getLogger(__name__)
 
 CONNECTIONS = 256
 """So many at once; further ones are closed right away, since a process has only so many open files."""
+
+CONNECTIONS_EACH = 128
+"""So many from one address, so that it alone cannot take them all."""
 
 BACKLOG = 128
 
@@ -29,7 +34,11 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
 
 async def serve(
-    app: ASGIApp, listen: Listen, *, task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED
+    app: ASGIApp,
+    listen: Listen,
+    access: Access,
+    *,
+    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer until cancelled; tells where, once it does.
 
@@ -38,7 +47,7 @@ async def serve(
     """
     listener = await _open(listen)
     host, port = listener.socket.getsockname()[:2]
-    server = _Server(app, make_config(), WorkerContext(None))
+    server = _Server(app, access, make_config(), WorkerContext(None))
     async with trio.open_nursery() as nursery:
         task_status.started(Address(host, port))
         try:
@@ -50,36 +59,65 @@ async def serve(
 @define
 class _Server:
     app: ASGIApp
+    access: Access
     config: Config
     context: WorkerContext
-    _open: set[TimedStream] = field(factory=set[TimedStream])
+    _open: dict[TimedStream, str] = field(factory=dict[TimedStream, str])
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection; nothing that happens in it leaves it."""
-        if len(self._open) >= CONNECTIONS:
-            logger.warning("More than %d connections: one was closed", CONNECTIONS)
+        try:
+            host = str(stream.socket.getpeername()[0])
+        except OSError:  # it has gone already
+            host = ""
+        mine = sum(each == host for each in self._open.values())
+        if not host or len(self._open) >= CONNECTIONS or mine >= CONNECTIONS_EACH:
+            logger.info("A connection from %s was closed: there are %d", host, len(self._open))
             await trio.aclose_forcefully(stream)
             return
+        # It counts from its handshake on.
         timed = TimedStream(stream, stream.socket)
-        self._open.add(timed)
+        self._open[timed] = host
         try:
-            await Connection(self._answer, self.config, self.context, timed, tls=False).run()
+            await self._serve(stream, timed)
         finally:
-            self._open.discard(timed)
+            del self._open[timed]
+            timed.sever()
 
-    async def _answer(
-        self, scope: Any, receive: Receive, send: Send, sync_spawn: object = None, call_soon: object = None
-    ) -> None:
-        del sync_spawn, call_soon  # for applications that know no event loop
-        if scope["type"] == "http":
-            await self.app(scope, receive, send)
-        else:
-            await send({"type": "websocket.close"})
+    async def _serve(self, stream: trio.SocketStream, timed: TimedStream) -> None:
+        tls, certificate = self.access.tls, None
+        if tls is not None:
+            try:
+                wrapped = await encrypted(stream, tls)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
+                logger.debug("No handshake: %r", error.__cause__ or error)
+                return
+            certificate = certificate_of(wrapped)
+            timed.over(wrapped)
+        app = _Answering(self.app, certificate)
+        await Connection(app, self.config, self.context, timed, tls=tls is not None).run()
 
     def sever(self) -> None:
         """Cut all connections, since a peer that does not read would hold up the end."""
         for stream in self._open:
             stream.sever()
+
+
+@frozen
+class _Answering:
+    """The application, for one connection: it is told what certificate the peer has shown."""
+
+    app: ASGIApp
+    certificate: Certificate | None
+
+    async def __call__(
+        self, scope: Any, receive: Receive, send: Send, sync_spawn: object = None, call_soon: object = None
+    ) -> None:
+        del sync_spawn, call_soon  # for applications that know no event loop
+        if scope["type"] == "http":
+            await self.app({**scope, "certificate": self.certificate}, receive, send)
+        else:
+            await send({"type": "websocket.close"})
 
 
 async def _open(listen: Listen) -> trio.SocketListener:

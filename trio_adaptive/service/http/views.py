@@ -10,6 +10,8 @@ from typing import Any, cast
 import anyio
 import attrs
 
+from trio_adaptive.decision.model import Unit, UnitId
+from trio_adaptive.decision.state import FlightKind
 from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.runtime.lease import default_driver
 from trio_adaptive.service.fleet import Fleet, Hosted
@@ -94,6 +96,52 @@ def _cost(summary: LedgerSummary, wall: WallClock) -> dict[str, Any]:
         "fixed": summary.fixed,
         "saving": summary.saving,
     }
+
+
+def workers(hosted: Hosted) -> list[dict[str, Any]]:
+    """All workers at the last look, and the units that have been asked for since then."""
+    sample, flights = hosted.scaler.sample, hosted.scaler.flights
+    seen = () if sample is None else sample.units
+    known = {unit.id for unit in seen}
+    coming = [
+        Unit(unit, "planned") for unit, kind in flights.items() if kind == "launch" and unit not in known
+    ]
+    return [_worker(unit, name, flights) for unit in (*seen, *coming) for name in unit.workers or (None,)]
+
+
+DOING: Mapping[FlightKind, str] = {
+    "launch": "starting",
+    "cancel": "being cancelled",
+    "drain": "draining",
+    "leave": "draining",
+    "recall": "being recalled",
+}
+"""The state of a unit to which something is being done."""
+
+
+def _worker(unit: Unit, name: str | None, flights: Mapping[UnitId, FlightKind]) -> dict[str, Any]:
+    flight = flights.get(unit.id)
+    return {
+        "name": name,
+        "unit": unit.id,
+        "state": unit.state if flight is None else DOING[flight],
+        "tasks": unit.executing,
+        "idle": unit.idle,
+        "stored": unit.stored,
+        "ours": unit.ours,
+        "detail": unit.detail,
+    }
+
+
+def limits(hosted: Hosted) -> dict[str, Any]:
+    """The bounds on the size, in workers."""
+    now = hosted.scaler.statistics()
+    return {"minimum": now.minimum, "maximum": plain(now.maximum)}
+
+
+def policies(hosted: Hosted) -> dict[str, Any]:
+    """How the size is found."""
+    return {"name": hosted.scaler.settings.policy}
 
 
 def unready(fleet: Fleet) -> dict[str, str]:

@@ -10,7 +10,8 @@ from attrs import evolve, fields_dict
 from trio_adaptive.config import OPTIONS, Settings, load_settings
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.forms import number_or_text
 from trio_adaptive.journal.memory import Memory
