@@ -66,9 +66,15 @@ def cleared(work: Work, view: View, every: Sequence[Kind], startup: float, each:
     running_share = 1 - in_line / work.processing if work.processing else 0.0
     for kind in every:
         unseen = kind.group.running - len(kind.group.elapsed)
-        for elapsed in kind.group.elapsed:
-            total += _taken(max(kind.duration, elapsed), startup, each)
-        total += max(0.0, unseen * running_share) * _taken(max(kind.duration, SHORTEST), startup, each)
+        late = 0
+        for elapsed in kind.group.elapsed:  # the longest first
+            if elapsed <= kind.duration:
+                break
+            total += _taken(elapsed, startup, each)
+            late += 1
+        others = len(kind.group.elapsed) - late + max(0.0, unseen * running_share)
+        if others:
+            total += others * _taken(max(kind.duration, SHORTEST), startup, each)
     threads = work.threads / work.workers if work.workers else 1.0
     for since in view.starting:
         left = min(startup, max(0.0, view.at - since))
