@@ -18,6 +18,7 @@ import idle
 import many_clusters
 import probe_load
 import reaction
+import scrapes
 import shrinking
 import starts
 from common import facts
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "many_clusters": many_clusters.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
+    "scrapes": scrapes.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 
