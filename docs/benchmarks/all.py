@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+import api_load
 import bursts
 import decision
 import idle
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "decision": decision.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
+    "api_load": api_load.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 
