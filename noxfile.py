@@ -67,6 +67,22 @@ def backends(session: nox.Session) -> None:
 
 
 @nox.session
+def service(session: nox.Session) -> None:
+    """Prometheus and a browser beside the real service; as root on Debian what is missing is installed."""
+    session.install(".[test]", "axe-playwright-python>=0.1.4", "playwright>=1.50")
+    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
+    session.run("pytest", "-m", "service", "tests/monitoring", "tests/browser", *session.posargs)
+
+
+@nox.session
+def networks(session: nox.Session) -> None:
+    """Slow, lossy and cut networks of the tests' own; root is needed, and iproute2, which is installed on Debian."""
+    session.install(".[test]")
+    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
+    session.run("pytest", "-m", "networks", "tests/networks", *session.posargs)
+
+
+@nox.session
 def kubernetes(session: nox.Session) -> None:
     """With a fake API server, and on the cluster with Dask's operator that KUBECONFIG names, where it names one."""
     session.install(".[test]", "dask-kubernetes", "kmock")

@@ -17,13 +17,15 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
     SetShare,
     Stop,
     Suggested,
     Unit,
 )
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.targets.simple import Count
 from trio_adaptive.journal.lines import Context, Entry, Header, decode, entry_line, header_line
 
@@ -67,6 +69,7 @@ EVENTS = (
     SetPause(7, "shrinking", paused=False),
     SetSchedule(7.5, (Window("0 8 * * * to 0 18 * * *, UTC", maximum=8),)),
     SetPolicy(7.75, "count", Count()),
+    SetRules(7.77, Rules(wait_count=1, idle_timeout=0, breaker_failures=9), "breaker_failures is now 9"),
     SetShare(7.8, Share(5, "of 8")),
     a_look(8, [idle("adaptive-0", 4.125, stored=5), idle("b", 4.0), idle("c", 3.5)], 0),
     Suggested(8.5, 1, ("b", "c")),

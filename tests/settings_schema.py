@@ -81,6 +81,7 @@ WHOLE: dict[str, list[dict[str, object]]] = {
     RATE_FORM: [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     SCHEDULE_FORM: [of_schedules()],
     OPTIONS["policy"]: [{"type": "string"}],
+    OPTIONS["shadow"]: [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     OPTIONS["value_of_time"]: [{"type": "number", "exclusiveMinimum": 0}, {"enum": list(VALUES)}],
 }
 """The forms of what is told by these words and no others."""

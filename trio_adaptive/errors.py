@@ -90,6 +90,18 @@ class ScalerStoppedError(TrioAdaptiveError):
     """A command reached a scaler that is not adapting: before it was started or after it was stopped."""
 
 
+class ServiceError(TrioAdaptiveError):
+    """A running service says that it cannot do what was asked; the message is its own."""
+
+
+class ServiceUnreachable(ServiceError):  # noqa: N818 - says what happened
+    """No service was found, or it did not answer: see whether it runs, and its URL."""
+
+
+class NotAllowed(ServiceError):  # noqa: N818 - says what happened
+    """The service does not let this user do that: another token or certificate is needed."""
+
+
 def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
     """The errors in a group, however deep."""
     found: list[BaseException] = []

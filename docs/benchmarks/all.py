@@ -16,6 +16,7 @@ import api_load
 import bursts
 import decision
 import idle
+import many_clusters
 import probe_load
 import reaction
 import shrinking
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,
+    "many_clusters": many_clusters.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
     "api_load": api_load.measure,

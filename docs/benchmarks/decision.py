@@ -27,7 +27,8 @@ from trio_adaptive.decision.model import (
     UnitId,
     WorkerName,
 )
-from trio_adaptive.decision.state import Floor, Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import Floor, State
 
 SIZES = (10, 1_000, 10_000, 100_000)
 Step = Callable[[], object]

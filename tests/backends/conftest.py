@@ -5,18 +5,8 @@ from __future__ import annotations
 import pytest
 import slurm_service
 import ssh_service
-from debian_packages import install, may_install, missing_packages
+from debian_packages import require
 from real_dask import Counting
-
-
-def require(programs):
-    """Skip where programs are missing, or install them where that was asked for."""
-    missing = missing_packages(programs)
-    if missing and may_install():
-        install(missing)
-        missing = missing_packages(programs)
-    if missing:
-        pytest.skip(f"these Debian packages are missing: {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")

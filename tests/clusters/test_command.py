@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
+from real_dask import a_client
 
+from trio_adaptive.clusters import command
 from trio_adaptive.clusters.command import command_cluster
 from trio_adaptive.clusters.scheduler import embedded_scheduler
 from trio_adaptive.clusters.template import WorkerTemplate, worker_command
@@ -137,3 +143,51 @@ async def test_a_scheduler_that_cannot_start_says_why():
 def test_a_wrong_template_says_what_is_allowed(command):
     with pytest.raises(ConfigurationError, match=r"\{address\} and \{name\}"):
         WorkerTemplate(command)
+
+
+@asynccontextmanager
+async def given_up_by_its_scheduler(template):
+    """A cluster with one unit whose worker has been removed, as after too long a silence; its process is frozen."""
+
+    async def remove(dask_scheduler):
+        (worker,) = dask_scheduler.workers
+        await dask_scheduler.remove_worker(worker, stimulus_id="test", close=False)
+
+    with anyio.fail_after(LIMIT):
+        async with (
+            embedded_scheduler(dashboard_address=None) as scheduler,
+            command_cluster(scheduler.address, template) as cluster,
+            a_client(scheduler.address) as client,
+        ):
+            await cluster.launch([UnitId("unit")])
+            await until_it_is(cluster, "registered")
+            pid = cluster.pids["unit"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await anyio.to_thread.run_sync(client.run_on_scheduler, remove)
+                yield cluster, pid
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_worker_that_its_scheduler_has_given_up_is_lost_though_its_process_lives():
+    async with given_up_by_its_scheduler(WorkerTemplate()) as (cluster, pid):
+        unit = await until_it_is(cluster, "lost")
+        assert unit.detail.startswith("the scheduler has given its worker up, though its process runs")
+        await cluster.cancel([unit.id])
+        await until_gone(cluster)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_a_nanny_is_given_time_to_start_its_worker_again(monkeypatch):
+    monkeypatch.setattr(command, "RESTART", 3.0)
+    nanny = tuple(part for part in worker_command() if part != "--no-nanny")
+    async with given_up_by_its_scheduler(WorkerTemplate(nanny)) as (cluster, _):
+        begun = anyio.current_time()
+        cluster._template = WorkerTemplate(nanny, startup_timeout=0)  # it has started long ago
+        (unit,) = await cluster.look(refresh=True)
+        assert unit.state == "requested"
+        await until_it_is(cluster, "lost")
+        assert anyio.current_time() - begun >= 2.5

@@ -31,7 +31,8 @@ from trio_adaptive.decision.model import (
     UnitState,
     WorkerName,
 )
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 
 
 def unit(

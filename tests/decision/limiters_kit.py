@@ -6,7 +6,7 @@ from decision_worlds import Core, Town
 
 from trio_adaptive.decision.limits import Limits, Rate
 from trio_adaptive.decision.model import Decision
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 
 
 def limited(*, core: dict[str, object] | None = None, pending_timeout: float | None = None, **limits: object):

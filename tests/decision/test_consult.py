@@ -7,7 +7,7 @@ from decision_worlds import Core, fleet, of_kind, unit
 
 from trio_adaptive.decision.model import Cancel, Drain, Launch, Load, Sample, Sampled, SetHold, Work
 from trio_adaptive.decision.policy import Advice, View
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 
 
 @frozen

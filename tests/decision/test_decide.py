@@ -29,7 +29,7 @@ from trio_adaptive.decision.model import (
     Suggested,
     WorkerName,
 )
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.targets import wanted_workers
 
 PATIENT = Rules(interval=1, wait_count=3, idle_timeout=0)

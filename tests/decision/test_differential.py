@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_adaptive.decision.model import Cancel, Drain, Launch, Suggest, Suggested, Unit
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 
 Verdict = tuple[Any, ...]
 """("same",), ("up", number of workers wanted in all) or ("down", set of names)."""

@@ -8,7 +8,7 @@ from attrs import evolve
 from decision_worlds import Core, ids, rank, unit
 
 from trio_adaptive.decision.model import Cancel, Drain, Launch, SetHold, SetLimits, Suggest, Suggested
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.journal.words import in_words
 
 SLOW = Rules(interval=1, wait_count=2, idle_timeout=10)

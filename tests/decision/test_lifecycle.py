@@ -13,7 +13,8 @@ from trio_adaptive.config import Settings
 from trio_adaptive.decision import lifecycle
 from trio_adaptive.decision.lifecycle import LIFE, stage_of, startup_limit
 from trio_adaptive.decision.model import Cancel, Launch
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 
 
 def stages(core, *names):

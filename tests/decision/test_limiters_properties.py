@@ -20,7 +20,8 @@ from trio_adaptive.decision.limiters import Facts, limit
 from trio_adaptive.decision.limiters.chain import CHAIN
 from trio_adaptive.decision.limits import Limits, Window
 from trio_adaptive.decision.model import AddRequest, Load, Sample, Sampled, SetHold, SetPause, SetSchedule
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 
 thorough = settings(deadline=None, max_examples=150)
 

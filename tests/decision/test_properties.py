@@ -49,7 +49,8 @@ from trio_adaptive.decision.model import (
     UnitId,
     WorkerName,
 )
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.victims import whole_units
 
 ENDED = ("failed", "lost")

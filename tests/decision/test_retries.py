@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from trio_adaptive.decision.model import Cancel, Launch
 from trio_adaptive.decision.retries import breaker, failed
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 
 
 def fail(core, at, number=1):

@@ -140,16 +140,17 @@ async def test_the_record_tells_who_has_commanded():
         scaler.hold(2, by=by)
         scaler.request(1, by=by)
         scaler.set_limits(1, 3, by=by)
+        scaler.use_policy("count", by=by)
         scaler.hold(None)
         assert scaler.stopped_by == ""
-        await until(lambda: sum(record.kind == "command" for record in scaler.history) == 6)
+        await until(lambda: sum(record.kind == "command" for record in scaler.history) == 7)
         scaler.stop("done", by=by)
         await scaler.wait_stopped()
         commands = [record.command for record in scaler.history if record.command is not None]
         assert scaler.stopped_by == by
-    assert [command.by for command in commands] == [by, by, by, by, by, "", by]
+    assert [command.by for command in commands] == [by, by, by, by, by, by, "", by]
     assert command_in_words(commands[0]) == "growing and shrinking paused, by ann from 10.0.0.7"
-    assert command_in_words(commands[5]) == "no longer held"
+    assert command_in_words(commands[6]) == "no longer held"
 
 
 async def test_who_has_ended_it_is_known_although_a_cancellation_was_faster():

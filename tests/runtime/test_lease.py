@@ -67,7 +67,9 @@ async def test_it_drives_from_before_the_first_question_until_nothing_is_in_flig
     cluster = LeasedCluster(2, drain_time=0.5)
     async with running(cluster, driver="us", on_exit="close", **AT_ONCE) as scaler:
         assert cluster.driver == "us"
+        assert scaler.holds_lease
         await scaler.wait_for(2)
+    assert scaler.holds_lease is None
     assert cluster.history == [("us", 0), ("", [])]
     assert cluster.ids() == []
 
@@ -102,6 +104,7 @@ async def test_being_taken_over_is_a_stop_and_leaves_the_size_to_the_other_one(o
         await scaler.wait_stopped()
         assert scaler.statistics().stop_reason == "taken over by the night shift"
         assert scaler.taken_over
+        assert scaler.holds_lease is False
         await anyio.sleep(100)  # the block goes on
     assert len(cluster.ids("registered")) == left + 1
 

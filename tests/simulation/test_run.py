@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_adaptive.decision.policy import Advice
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.targets.named import named_policy
 from trio_adaptive.decision.targets.simple import Count, Dask, Fixed
 from trio_adaptive.simulation.cluster import Hardware
@@ -118,7 +118,7 @@ def test_leaving_out_ticks_changes_nothing_for_any_tasks(rows, policy, startup):
 def _course(workload, policy, startup, *, skip):
     deeds = []
 
-    def watch(record):
+    def watch(_, __, record):
         if record.decision is not None and record.decision.actions:
             deeds.append((record.at, record.decision.final, record.decision.actions))
 

@@ -101,7 +101,7 @@ def by_the_simulator(workload, policy):
         target_duration=TARGET_DURATION,
         skip=False,
     )
-    simulate(workload, setup, records.append)
+    simulate(workload, setup, lambda _, __, record: records.append(record))
     return [told(record) for record in records if record.decision is not None]
 
 

@@ -5,23 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trio_adaptive.errors import AlreadyDriven, ConfigurationError, LaunchesFailed, SchedulerLost
+from trio_adaptive.errors import (
+    AlreadyDriven,
+    ConfigurationError,
+    LaunchesFailed,
+    NotAllowed,
+    SchedulerLost,
+    ServiceError,
+    ServiceUnreachable,
+)
 
 EXIT_USAGE: Final = 2
 EXIT_CLUSTER: Final = 3
 EXIT_LAUNCHES: Final = 4
 EXIT_SCHEDULER: Final = 5
+EXIT_UNREACHABLE: Final = 6
+EXIT_NOT_ALLOWED: Final = 7
 EXIT_INTERRUPTED: Final = 130
 
 EXIT_CODES: Final = """\
 exit codes:
   0    ended as it should: run: the script's own exit code
   2    wrong usage or configuration, or another autoscaler drives the cluster; nothing was started
-  3    the cluster failed: it could not be started, ended by itself, or could not be closed
+  3    the cluster failed: it could not be started, ended by itself, or could not be closed; or the service that was
+       asked says that it cannot do this now
   4    launches failed again and again, and on_breaker is "end"
   5    the scheduler did not answer for scheduler_timeout
+  6    no service was found, or it did not answer
+  7    the service does not let us do that: another token or certificate is needed
   128+n  signal n: run: the script's, or ours while starting; 130 is Ctrl-C, 143 is SIGTERM
 """
+
+
+def code_of_answer(error: ServiceError) -> int:
+    """The one for what a running service answered, or did not."""
+    if isinstance(error, ServiceUnreachable):
+        return EXIT_UNREACHABLE
+    return EXIT_NOT_ALLOWED if isinstance(error, NotAllowed) else EXIT_CLUSTER
 
 
 def exit_code(errors: Sequence[BaseException]) -> int:

@@ -23,6 +23,7 @@ SCALER_OPTIONS: Final[dict[str, str]] = {
     "idle-timeout": 'how long a worker must have been superfluous before it goes, or "auto" (default)',
     "target-duration": "how long the work at hand should take; less means more workers (default 5s)",
     "policy": "how the size is found: demand (default), dask, adaptive, count, fixed:N or module:Class",
+    "shadow": "policies that only advise, such as dask,adaptive: the status line tells what they would have done",
 }
 
 WORKER_OPTIONS: Final = (
@@ -34,6 +35,7 @@ WORKER_OPTIONS: Final = (
     "cold",
     "preload",
     "dashboard_address",
+    "record",
 )
 """What is said of a cluster of this project's own. Their defaults are none, to tell what has been given."""
 
@@ -73,6 +75,12 @@ def _add_display_options(command: argparse.ArgumentParser) -> None:
     )
     display.add_argument(
         "--journal", metavar="FILE", help="write every decision there, for trio-adaptive why (default: none)"
+    )
+    display.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write every task there, as a workload for trio-adaptive simulate",
     )
     display.add_argument("--no-dashboard", action="store_true", help="without Dask's dashboard")
     display.add_argument("--plain", action="store_true", help="log lines instead of a live status line")

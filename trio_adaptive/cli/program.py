@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from trio_adaptive.cli import check, run, up, why
-from trio_adaptive.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, exit_code
-from trio_adaptive.errors import ClusterError, ConfigurationError, leaves
+from trio_adaptive.cli import check, completion, ending, pause, policy, run, sizes, status, up, why
+from trio_adaptive.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_USAGE, code_of_answer, exit_code
+from trio_adaptive.errors import ClusterError, ConfigurationError, ServiceError, leaves
 from trio_adaptive.simulation.command import add_simulate, run_simulate
+from trio_adaptive.simulation.replay.command import add_replay, run_replay
 
-COMMANDS: Final = (run, up, check, why)
-"""Each adds a parser, whose default ``execute`` takes the options and returns the exit code."""
+COMMANDS: Final = (run, up, status, why, pause, sizes, policy, ending, check, completion)
+"""Each adds parsers, whose default ``execute`` takes the options and returns the exit code."""
+
+OFFLINE: Final = (("simulate", add_simulate, run_simulate), ("replay", add_replay, run_replay))
+"""Those that need no cluster, by the name that each gives itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"trio-adaptive: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except ServiceError as error:
+        print(f"trio-adaptive: {error}", file=sys.stderr)
+        return code_of_answer(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:
@@ -54,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    add_simulate(commands)
-    commands.choices["simulate"].set_defaults(execute=run_simulate)
+    for name, add, execute in OFFLINE:
+        add(commands)
+        commands.choices[name].set_defaults(execute=execute)
     return made

@@ -71,7 +71,7 @@ def _prepare(options: argparse.Namespace, live: bool) -> Command:
     level = configuration.service.log_level
     set_up_logging(live=live, verbose=options.verbose, quiet=options.quiet, form=form, level=level)
     web = web_of(options, configuration)
-    return lambda: up(configuration, live=live, web=web)
+    return lambda: up(configuration, given(options), live=live, web=web)
 
 
 def _configuration(options: argparse.Namespace) -> Configuration:

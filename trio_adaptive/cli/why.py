@@ -1,39 +1,49 @@
-"""``trio-adaptive why``."""
+"""``trio-adaptive why``: of a journal, or of a running service."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trio_adaptive.cli.exits import EXIT_CODES
+from trio_adaptive.cli.remote import add_where, cluster_of, show
+from trio_adaptive.cli.remote import execute as ask_service
+
+if TYPE_CHECKING:
+    from trio_adaptive.service.client.connection import Connection
 
 SUMMARY = "tell what an autoscaler has decided, and why"
 
 
 def add(commands: Any) -> None:
     """Add the command."""
-    from trio_adaptive.service.why import EXAMPLES, add_arguments  # noqa: PLC0415 - see below
+    from trio_adaptive.service.why import EXAMPLES, add_arguments  # noqa: PLC0415 - for this command only
 
     command = commands.add_parser(
         "why",
         help=SUMMARY,
-        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}: from the journal that it has kept.",
+        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}: from the journal that it has kept, or asking a running service.",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(command)
+    add_where(command)
     command.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Print it; returns the exit code."""
-    from trio_adaptive.service.why import why  # noqa: PLC0415 - for this command only
+    from trio_adaptive.service.why import names_a_journal, why  # noqa: PLC0415 - for this command only
 
-    text = why(options)
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # whoever reads it has seen enough, as head(1) has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    asked = any(getattr(options, name) is not None for name in ("url", "service", "cluster"))
+    if asked or not names_a_journal(options):
+        return ask_service(options, _ask)
+    return show(why(options))
+
+
+def _ask(connection: Connection, options: argparse.Namespace) -> str:
+    from trio_adaptive.service.client.connection import cluster_path  # noqa: PLC0415 - needs httpx
+
+    path = cluster_path(cluster_of(connection, options), "/why")
+    told = connection.get(path, last=options.last, at=options.at, worker=options.worker)
+    return str(told["text"]) or "nothing has been done yet"

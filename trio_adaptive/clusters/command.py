@@ -8,6 +8,7 @@ context is left, after the last drain.
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -32,10 +33,19 @@ from trio_adaptive.errors import ClusterError
 OUTPUT_SHOWN = 2000
 """Characters of a process's last output that go into an error message."""
 
+RESTART = 15.0
+"""How long a nanny may take to start its worker again, in seconds; as Dask's own ``lost-worker-timeout``."""
+
 
 @define(eq=False)
 class _Process:
-    """One unit and the task that it lives in."""
+    """One unit and the task that it lives in.
+
+    Attributes:
+        registered: whether any of its workers ever has.
+        here: whether one is, as of the latest look.
+        gone_since: when the scheduler was first seen to have let go of them all.
+    """
 
     unit: UnitId
     begun: float
@@ -44,6 +54,8 @@ class _Process:
     ended: anyio.Event = field(factory=anyio.Event)
     child: ChildProcess | None = None
     registered: bool = False
+    here: bool = False
+    gone_since: float = math.inf
     leaving: bool = False
     failure: str = ""
 
@@ -109,7 +121,7 @@ class CommandCluster(LinkedCluster):
     async def cancel(self, units: Sequence[UnitId]) -> None:
         processes = [self._processes[unit] for unit in units if unit in self._processes]
         await self._look_at_stopped([process for process in processes if not process.ended.is_set()])
-        kept = [process.unit for process in processes if process.registered and not process.ended.is_set()]
+        kept = [process.unit for process in processes if process.here and not process.ended.is_set()]
         for process in processes:
             if process.unit not in kept:
                 await self._end(process)
@@ -117,12 +129,12 @@ class CommandCluster(LinkedCluster):
             raise ClusterError(f"registered meanwhile, and so not cancelled: {', '.join(kept)}")
 
     async def _look_at_stopped(self, processes: Sequence[_Process]) -> None:
-        """Learn which of these have registered, and kill the others.
+        """Learn which of these the scheduler knows, and kill the others.
 
         They are stopped meanwhile: one that registered after the look would be given tasks, and end in the middle of
         them.
         """
-        children = [process.child for process in processes if process.child and not process.registered]
+        children = [process.child for process in processes if process.child and not process.here]
         for process in processes:
             if process.child is None:  # waits for the imports of a fork server, and need not come any more
                 process.leaving = True
@@ -133,7 +145,7 @@ class CommandCluster(LinkedCluster):
             if processes:
                 await self.look(refresh=True)
                 for process in processes:
-                    if process.child and not process.registered:
+                    if process.child and not process.here:
                         process.leaving = True
                         process.child.send_signal(signal.SIGKILL)
         finally:
@@ -193,9 +205,13 @@ class CommandCluster(LinkedCluster):
     def _unit(self, process: _Process, roster: Roster) -> Unit:
         names = self._template.worker_names(process.unit)
         here = tuple(name for name in names if name in roster)
-        process.registered = process.registered or bool(here)
-        state = self._state(process, here)
-        if state == "requested" and anyio.current_time() > process.begun + self._template.startup_timeout:
+        process.here = bool(here)
+        process.registered = process.registered or process.here
+        away = process.registered and not process.here
+        process.gone_since = min(process.gone_since, anyio.current_time()) if away else math.inf
+        state = self._state(process)
+        late = anyio.current_time() > process.begun + self._template.startup_timeout
+        if state == "requested" and late and not process.registered:
             process.failure = f"did not register within {self._template.startup_timeout:g} s"
             process.scope.cancel()
             state = "failed"
@@ -205,13 +221,16 @@ class CommandCluster(LinkedCluster):
             process.unit, state, here or names, len(names), executing, detail=detail, idle=idle, stored=stored
         )
 
-    @staticmethod
-    def _state(process: _Process, here: Sequence[WorkerName]) -> UnitState:
+    def _state(self, process: _Process) -> UnitState:
         if process.leaving:
             return "leaving"
         if process.ended.is_set() or process.failure:
             return "lost" if process.registered else "failed"
-        return "registered" if here else "requested"
+        if process.here:
+            return "registered"
+        # Its process lives, but the scheduler has given it up, and no worker comes back by itself: only a nanny's.
+        patience = RESTART if self._template.restarts else 0.0
+        return "lost" if anyio.current_time() >= process.gone_since + patience else "requested"
 
     def close(self) -> None:
         """End all processes: SIGTERM, grace, SIGKILL, in their own tasks. For `command_cluster`."""
@@ -233,6 +252,8 @@ def _post_mortem(process: _Process) -> str:
     child = process.child
     if not reason and child is not None and child.returncode is not None:
         reason = f"its process ended: {describe_exit(child.returncode)}"
+    elif not reason:
+        reason = "the scheduler has given its worker up, though its process runs"
     output = "" if child is None else child.output.strip()[-OUTPUT_SHOWN:]
     return f"{reason}; its last output:\n{output}" if output else reason
 

@@ -70,7 +70,9 @@ async def embedded_scheduler(
         )
         async with child_process(command, env=env, grace=GRACE) as process:
             identity = await _identity(file, process)
-            yield EmbeddedScheduler(identity["address"], _dashboard_link(identity), process)
+            # Without a dashboard there is a web server all the same.
+            link = "" if dashboard_address is None else _dashboard_link(identity)
+            yield EmbeddedScheduler(identity["address"], link, process)
 
 
 async def _identity(file: Path, process: ChildProcess) -> dict[str, Any]:

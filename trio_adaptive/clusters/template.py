@@ -88,6 +88,11 @@ class WorkerTemplate:
             yield Mistake("command", f"{shown!r} with warm", allowed)
 
     @property
+    def restarts(self) -> bool:
+        """Whether a worker of such a process may come back after the scheduler has let it go: a nanny's does."""
+        return not any("--no-nanny" in argument for argument in self.command)
+
+    @property
     def module(self) -> str:
         """What a warm process runs."""
         return self.command[len(_OF_MODULE)]

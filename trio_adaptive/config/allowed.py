@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Hashable, Mapping
-from typing import Annotated, Any, Literal, SupportsInt, TypeAlias, get_args
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Annotated, Any, Literal, SupportsInt, TypeAlias, cast, get_args
 
 from attrs import frozen
 
 from trio_adaptive.decision.limits import Fallback, Rate, RateChoice
-from trio_adaptive.decision.state import Strangers
+from trio_adaptive.decision.rules import Strangers
 from trio_adaptive.decision.targets.named import is_policy
 from trio_adaptive.durations import FORMS, parse_duration
 from trio_adaptive.forms import RATE_FORM, SCHEDULE_FORM, read_amount, read_number, read_rates, read_schedules
@@ -92,6 +92,19 @@ def _read_value(given: object) -> float:
     return float(given)
 
 
+def _read_policies(given: object) -> tuple[str, ...]:
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, list | tuple):
+        raise TypeError("no list")
+    listed = tuple(
+        name.strip() if isinstance(name, str) else name for name in cast("Sequence[object]", names)
+    )
+    policies = tuple(name for name in listed if isinstance(name, str) and is_policy(name))
+    if len(policies) < len(listed) or len(set(policies)) < len(policies):
+        raise ValueError("not all of them are policies, or one is there twice")
+    return policies
+
+
 VALUES: Mapping[str, float] = {"thrifty": 1.0, "balanced": 2.0, "fast": 6.0}
 """What the presets mean: worker-seconds for a second of one waiting task."""
 
@@ -148,6 +161,9 @@ OneOfSync: TypeAlias = Annotated[
 ]
 PolicyName: TypeAlias = Annotated[
     str, Allowed('"demand", "dask", "adaptive", "count", "fixed:N" or "module:Class"', is_policy)
+]
+PolicyNames: TypeAlias = Annotated[
+    tuple[str, ...], Allowed('names of policies, such as ["adaptive", "dask"]', read=_read_policies)
 ]
 ValueOfTime: TypeAlias = Annotated[float, Allowed("thrifty, balanced, fast or a number", read=_read_value)]
 OptionalSeconds: TypeAlias = Annotated[

@@ -34,6 +34,7 @@ from trio_adaptive.config.allowed import (
     OneOfSync,
     OptionalSeconds,
     PolicyName,
+    PolicyNames,
     Rates,
     Schedules,
     Seconds,
@@ -113,6 +114,8 @@ class Settings:
             long as a start takes. "dask": Dask's rule to the letter. "adaptive": by what a worker is good for once it has
             started, and kept for what it is good for. "count": a thread for each task. "fixed:N": always N workers.
             "module:Class": a class of your own.
+        shadow: policies that only advise: what they would have done, and what would have come of it, is told in records and
+            statistics.
         value_of_time: for "adaptive": what a second of one waiting task is worth, in worker-seconds; "thrifty" is
             1, "balanced" 2, "fast" 6.
         startup_billed: for "adaptive": whether a worker costs something while it starts.
@@ -178,6 +181,7 @@ class Settings:
     minimum_memory: Annotated[Memory, FROM_0] = None
     maximum_memory: Annotated[Memory, FROM_1] = None
     policy: PolicyName = "demand"
+    shadow: PolicyNames = ()
     value_of_time: Annotated[ValueOfTime, ABOVE_0, FINITE] = 2.0
     startup_billed: YesOrNo = True
     startup: Annotated[OptionalSeconds, ABOVE_0, FINITE] = None

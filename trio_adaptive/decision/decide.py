@@ -43,6 +43,7 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
     SetShare,
     Stop,
@@ -53,6 +54,7 @@ from trio_adaptive.decision.observe import landed, observe
 from trio_adaptive.decision.patience import forget
 from trio_adaptive.decision.refusals import unwelcome
 from trio_adaptive.decision.retries import allowed
+from trio_adaptive.decision.shadows.follow import follow, promoted, told
 from trio_adaptive.decision.shrink import Excess, shrink, take_suggestion
 from trio_adaptive.decision.state import (
     LEAVING,
@@ -77,7 +79,18 @@ def decide(state: State, event: Event) -> Step:
         state: what `decide` returned last, or a fresh `State`.
         event: what has happened. Its time must not be earlier than that of the event before.
     """
+    step = _alone(state, event)
+    return _with_shadows(step, event) if step[0].shadows else step
+
+
+def _alone(state: State, event: Event) -> Step:
     return _HANDLERS[type(event)](state, event)
+
+
+def _with_shadows(step: Step, event: Event) -> Step:
+    state, actions, record = step
+    shadows = tuple(follow(shadow, event, state, _alone) for shadow in state.shadows)
+    return evolve(state, shadows=shadows), actions, evolve(record, shadows=tuple(map(told, shadows)))
 
 
 def _on_sample(state: State, event: Sampled) -> Step:
@@ -258,7 +271,7 @@ def _on_command(state: State, event: Command) -> Step:
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: Command) -> State:
+def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case for each command
     """The state after a command of the user; it shows in the next sample's decision."""
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
@@ -280,10 +293,12 @@ def obey(state: State, command: Command) -> State:
             )
         case SetSchedule(windows=windows):
             return evolve(state, windows=windows)
+        case SetRules(rules=rules):
+            return evolve(state, rules=rules)
         case SetShare(share=share):
             return evolve(state, share=share)
         case SetPolicy(name=name, policy=policy):
-            return evolve(state, policy=policy, policy_name=name)
+            return promoted(state, name, policy)
         case Stop(reason=reason):
             return forget(evolve(state, stopping=reason or "stopped"))
 
@@ -314,6 +329,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     AddRequest: _on_command,
     SetPause: _on_command,
     SetSchedule: _on_command,
+    SetRules: _on_command,
     SetShare: _on_command,
     SetPolicy: _on_command,
     Stop: _on_command,

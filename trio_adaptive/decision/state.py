@@ -13,47 +13,12 @@ from typing import Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from trio_adaptive.decision.limits import Limits, Memory, Share, Window
+from trio_adaptive.decision.limits import Memory, Share, Window
 from trio_adaptive.decision.model import ENDED, SERVING, Sample, Unit, UnitId, UnitState
 from trio_adaptive.decision.policy import Advice, Policy
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.shadows.echo import Echo
 from trio_adaptive.decision.targets.simple import Demand
-
-Strangers: TypeAlias = Literal["auto", "adopt", "retire", "ignore"]
-"""adopt: treated like one's own; retire: they leave at once; ignore: only counted; auto: adopted, unless the service
-has attached itself to somebody else's scheduler."""
-
-
-@frozen
-class Rules:
-    """The settings that the decision needs, all durations in seconds.
-
-    Attributes:
-        interval: time between two ticks.
-        wait_count: how many ticks in a row a unit must be named before it goes.
-        idle_timeout: how long a unit must have been named before it goes; None: as the policy says, or at least
-            ``wait_count`` intervals and the usual start-up time, since fetching it again would take that long.
-        retry_delay: pause after a failed launch, doubled with each further one.
-        retry_delay_max: the longest such pause.
-        retry_jitter: the share of such a pause that may be left out, so that many programs do not come back at once.
-        breaker_failures: after so many failures in a row launches are tried one by one.
-        startup_timeout: how long a unit may take to register; None: as long as is learned to be sensible.
-        strangers: what becomes of workers that nobody planned, see `Strangers`.
-        pending_timeout: the same as ``idle_timeout`` for a unit that has not registered; None: as long as for others.
-        limits: what the limiters go by.
-    """
-
-    interval: float = 1.0
-    wait_count: int = 3
-    idle_timeout: float | None = None
-    retry_delay: float = 1.0
-    retry_delay_max: float = 60.0
-    retry_jitter: float = 0.0
-    breaker_failures: int = 5
-    startup_timeout: float | None = None
-    strangers: Strangers = "auto"
-    pending_timeout: float | None = None
-    limits: Limits = field(factory=Limits)
-
 
 LATEST = 16
 """How many start-up times the median is taken over: enough to ride out one slow start, few enough to follow."""
@@ -139,6 +104,27 @@ class Refusal:
 
 
 @frozen
+class Shadow:
+    """A policy that only advises.
+
+    Attributes:
+        name: as the setting `policy` has it.
+        policy: what it begins with.
+        state: what the decision with this policy remembers; None before the first look.
+        echo: the cluster that it would have, estimated.
+        target: units that it aimed at last, after every limiter; None before the first look.
+        error: why it says nothing any more.
+    """
+
+    name: str
+    policy: Policy
+    state: State | None = None
+    echo: Echo | None = None
+    target: int | None = None
+    error: str = ""
+
+
+@frozen
 class State:
     """Everything the decision remembers. See the attributes' own classes.
 
@@ -174,6 +160,7 @@ class State:
     startups: tuple[float, ...] = ()
     stopping: str = ""
     policy_name: str = "demand"
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def unit_size(self) -> int:

@@ -36,10 +36,12 @@ from trio_adaptive.decision.model import (
     Sample,
     Sampled,
     SampleFailed,
+    Shadowed,
     Suggested,
 )
 from trio_adaptive.decision.policy import Advice, Policy, View
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.decision.targets.adaptive import Adaptive
 from trio_adaptive.decision.targets.simple import Count, Dask, Demand, Fixed
 from trio_adaptive.journal.deltas import NOWHERE, apply_changes, changes
@@ -165,11 +167,13 @@ class Context:
         sample: the latest look.
         counts: the latest ones.
         decision: that on the latest look.
+        shadows: the latest that was told of policies that only advise.
     """
 
     sample: Sample | None = None
     counts: Counts = field(factory=Counts)
     decision: Decision | None = None
+    shadows: tuple[Shadowed, ...] = ()
 
     @property
     def load(self) -> Load:
@@ -180,14 +184,17 @@ class Context:
         """The context of the next line."""
         match entry.event:
             case Sampled(sample=sample):
-                return Context(sample, entry.record.counts, entry.record.decision)
+                return Context(sample, entry.record.counts, entry.record.decision, entry.record.shadows)
             case SampleFailed():
-                return self
+                return evolve(self, shadows=entry.record.shadows)
             case _:
-                return evolve(self, counts=entry.record.counts)
+                return evolve(self, counts=entry.record.counts, shadows=entry.record.shadows)
 
     def expect(self, event: Event) -> Record:
         """The record of an event where nothing is new."""
+        return evolve(self._expect(event), shadows=self.shadows) if self.shadows else self._expect(event)
+
+    def _expect(self, event: Event) -> Record:
         match event:
             case Sampled(at=at, sample=sample):
                 same = self.decision and evolve(self.decision, at=at, load=sample.load)

@@ -62,10 +62,35 @@ def _told(what: object) -> str:
             return command_in_words(what)  # type: ignore[arg-type]
 
 
+def decision_in_words(decision: Decision) -> list[str]:
+    """A decision without what has become of it, a line for each thing that it did."""
+    lines = [_aim(decision), *_chain(decision)]
+    for action in decision.actions:
+        match action:
+            case Launch(units=units):
+                lines.append(f"launches {_names(units)}")
+            case Cancel(units=units, ended=True):
+                lines.append(f"cleans up after {_names(units)}")
+            case Cancel(units=units):
+                lines.append(f"takes back {_names(units)}, not registered yet")
+            case Drain(units=units):
+                lines.append(f"sends {_names(units)} away")
+            case Recall(units=units):
+                lines.append(f"calls {_names(units)} back into service")
+            case Suggest(target=target):
+                lines.append(f"asks who could leave so that {target} stay")
+            case _:
+                assert_never(action)
+    return [*lines, *decision.chosen, *([decision.note] if decision.note else [])]
+
+
+def _chain(decision: Decision) -> list[str]:
+    return [f"{reason.why}: {reason.before} becomes {reason.after}" for reason in decision.reasons]
+
+
 def _decided(story: Decided) -> list[str]:
     decision = story.decision
-    lines = [_aim(decision)]
-    lines += [f"{reason.why}: {reason.before} becomes {reason.after}" for reason in decision.reasons]
+    lines = [_aim(decision), *_chain(decision)]
     for action in decision.actions:
         match action:
             case Launch(units=units):

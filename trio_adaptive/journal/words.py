@@ -19,6 +19,7 @@ from trio_adaptive.decision.model import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
     SetShare,
     Stop,
@@ -80,7 +81,7 @@ def command_in_words(command: Command) -> str:
     return f"{_said(command)}{by}"
 
 
-def _said(command: Command) -> str:
+def _said(command: Command) -> str:  # noqa: PLR0911 - one case for each command
     match command:
         case SetLimits(minimum=minimum, maximum=maximum):
             bounds = [("minimum", minimum), ("maximum", maximum)]
@@ -94,6 +95,8 @@ def _said(command: Command) -> str:
             return f"{what} {'paused' if paused else 'resumed'}"
         case SetSchedule(windows=windows):
             return f"open by the schedule: {'; '.join(each.words for each in windows) or 'nothing'}"
+        case SetRules(words=words):
+            return words
         case SetShare(share=share):
             return "no shared maximum" if share is None else f"may have {share.n} workers {share.words}"
         case SetPolicy(name=name):

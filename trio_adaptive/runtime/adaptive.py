@@ -10,12 +10,14 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
+from attrs import evolve
 
 from trio_adaptive.clusters.foreign import foreign_errors
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.limits import Share
 from trio_adaptive.decision.model import (
     AddRequest,
+    Decision,
     Direction,
     Load,
     Record,
@@ -31,7 +33,9 @@ from trio_adaptive.decision.model import (
 from trio_adaptive.decision.state import FlightKind
 from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
+from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
+from trio_adaptive.runtime.changes import BOUNDS, LIVE, POLICY, in_words
 from trio_adaptive.runtime.history import Stage, Statistics, statistics
 from trio_adaptive.runtime.lifetime import Lifetime, Listener
 
@@ -133,6 +137,35 @@ class Adaptive:
         low, high = limits(self._life.bounds, minimum, maximum)
         self._life.command(SetLimits(self._life.now(), low, high, by))
 
+    def change_settings(self, changed: Mapping[str, Any], *, by: str = "") -> tuple[str, ...]:
+        """Go by other settings from now on, as far as that is possible while it runs.
+
+        Args:
+            changed: by name, with values as `Settings` has them.
+            by: who has said so, for the record.
+
+        Returns:
+            The names of those that count from now on; the others are read only at the beginning of a lifetime.
+
+        Raises:
+            ConfigurationError: there is no such policy, or the bounds contradict each other; nothing has been changed.
+            ScalerStoppedError: it is not running.
+        """
+        live = {name: value for name, value in changed.items() if name in LIVE}
+        settings = evolve(self.settings, **live)
+        if live.keys() & BOUNDS:
+            limits(self._life.bounds, live.get("minimum"), live.get("maximum"))
+        policy = self._life.policy_by(settings) if live.keys() & POLICY else None
+        now = self._life.now()
+        self.settings = settings
+        if others := {name: value for name, value in live.items() if name not in BOUNDS}:
+            self._life.change(settings, in_words(others), by)
+        if policy is not None:
+            self._life.command(SetPolicy(now, settings.policy, policy, by))
+        if live.keys() & BOUNDS:
+            self.set_limits(live.get("minimum"), live.get("maximum"), by=by)
+        return tuple(sorted(live))
+
     def share(self, n: int | None, words: str = "of what several share") -> None:
         """Have at most ``n`` workers, this cluster's part of a maximum that several share; None for no such bound.
 
@@ -196,14 +229,36 @@ class Adaptive:
         await self._life.history.next_record()
 
     @property
+    def decision(self) -> Decision | None:
+        """The latest decision on a look or a command; None before the first look."""
+        latest = self._life.history.latest
+        return None if latest is None else latest.decision
+
+    @property
     def cost(self) -> LedgerSummary:
         """Worker-seconds paid so far, and what for."""
         return self._life.ledger.summary
 
     @property
+    def tally(self) -> TallySummary:
+        """How often things have happened so far, and how long they took."""
+        return self._life.tally.summary
+
+    @property
     def sample(self) -> Sample | None:
         """The latest look at the cluster."""
         return self._life.sample
+
+    @property
+    def journal_lost(self) -> int | None:
+        """Records that the journal had to leave out; None where no journal is wanted."""
+        journal = self._life.journal
+        return None if journal is None else journal.lost
+
+    @property
+    def holds_lease(self) -> bool | None:
+        """Whether it is the cluster's one driver; None where the cluster has no lease to give, or it does not run."""
+        return self._life.holds_lease
 
     @property
     def taken_over(self) -> bool:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import anyio
-from attrs import define
+from attrs import define, field
 
 from trio_adaptive.decision.limits import Window
 from trio_adaptive.decision.model import SetSchedule
@@ -38,14 +38,28 @@ class Calendar:
     schedules: tuple[Schedule, ...]
     send: Callable[[SetSchedule], None]
     told: tuple[Window, ...] = ()
+    _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     async def run(self) -> None:
-        """Tell until cancelled; ends at once where there are no schedules."""
-        while self.schedules:
+        """Tell until cancelled."""
+        while True:
             self.tell()
-            now = _now()
-            coming = min(schedule.next_change(now) for schedule in self.schedules)
-            await anyio.sleep(min((coming - now).total_seconds(), LONGEST_SLEEP))
+            with anyio.move_on_after(self._pause()):
+                await self._changed.wait()
+                self._changed = anyio.Event()
+
+    def change(self, schedules: tuple[Schedule, ...]) -> None:
+        """Go by these from now on."""
+        self.schedules = schedules
+        self._changed.set()
+
+    def _pause(self) -> float | None:
+        """Seconds until the next look at the wall clock; None where there is nothing to look for."""
+        if not self.schedules:
+            return None
+        now = _now()
+        coming = min(schedule.next_change(now) for schedule in self.schedules)
+        return min((coming - now).total_seconds(), LONGEST_SLEEP)
 
     def tell(self) -> None:
         """Tell now, where there is something new."""

@@ -7,7 +7,7 @@ from typing import Final, NoReturn, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from trio_adaptive.clusters.base import Cluster
 from trio_adaptive.config import Settings
@@ -50,7 +50,7 @@ async def take_sample(cluster: Cluster, load: LoadSource, cause: Cause, name: st
     return Sample(begun, anyio.current_time(), cause, units, said, cluster.unit_size)
 
 
-@frozen
+@define
 class Collector:
     """Takes samples and sends them to the scaling loop.
 
@@ -63,6 +63,7 @@ class Collector:
         stops: takes the end of it when the cluster has closed.
         is_calm: whether the size is as it should be, and whatever is to change that comes with a wake-up. Then the
             interval is `REST` at least.
+        late: takes how much later than due a regular look began, in seconds.
     """
 
     cluster: Cluster
@@ -72,6 +73,7 @@ class Collector:
     inbox: MemoryObjectSendStream[Event]
     stops: MemoryObjectSendStream[Stop]
     is_calm: Callable[[], bool] = lambda: False
+    late: Callable[[float], None] = lambda _: None
 
     async def run(self) -> NoReturn:
         """Sample for ever, the first time at once."""
@@ -80,6 +82,8 @@ class Collector:
             rest = max(0.0, REST - self.settings.interval) if self.is_calm() else 0.0
             cause = await self._next_cause(tick + rest)
             begun = anyio.current_time()
+            if cause == "interval":
+                self.late(max(0.0, begun - (tick + rest)))
             await self._sample(cause)
             # Ticks that were missed (a slow answer, a suspended machine, a rest) are not made up for.
             if cause == "interval":

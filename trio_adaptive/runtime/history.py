@@ -13,8 +13,19 @@ from attrs import define, field, frozen
 
 from trio_adaptive.decision.lifecycle import startup_limit
 from trio_adaptive.decision.limiters import BudgetStatistics, budget_statistics
-from trio_adaptive.decision.model import Cancel, Counts, Decision, Drain, Launch, Record, Sample, WorkerName
+from trio_adaptive.decision.model import (
+    Cancel,
+    Counts,
+    Decision,
+    Drain,
+    Launch,
+    Record,
+    Sample,
+    Shadowed,
+    WorkerName,
+)
 from trio_adaptive.decision.retries import Breaker, breaker
+from trio_adaptive.decision.shadows.follow import told
 from trio_adaptive.decision.state import Floor, Hold, State, take_census
 
 Stage: TypeAlias = Literal["created", "running", "stopping", "stopped"]
@@ -57,6 +68,7 @@ class Statistics:
         journal: why the journal is not being written; empty where it is, or none is wanted.
         stop_reason: why adapting ended.
         policy: which one decides, by name.
+        shadows: what those that only advise would have done.
     """
 
     stage: Stage
@@ -90,6 +102,7 @@ class Statistics:
     journal: str
     stop_reason: str
     policy: str
+    shadows: tuple[Shadowed, ...]
 
 
 class Follower:
@@ -264,4 +277,5 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         journal=journal,
         stop_reason=state.stopping,
         policy=state.policy_name,
+        shadows=tuple(map(told, state.shadows)),
     )

@@ -13,6 +13,11 @@ from trio_adaptive.clusters.base import Cluster, Leased
 from trio_adaptive.config import Settings
 
 
+def is_leased(port: Cluster) -> bool:
+    """Whether the cluster has one driver at a time."""
+    return isinstance(port, Leased)
+
+
 def leased(port: Cluster, settings: Settings) -> AbstractAsyncContextManager[None]:
     """Be the cluster's driver for as long as the block lasts, where it has one at a time.
 

@@ -11,41 +11,48 @@ import math
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve, fields_dict
+from attrs import evolve
 
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster, Queued, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
-from trio_adaptive.decision.limits import Limits
-from trio_adaptive.decision.model import Command, Event, Record, Sample, SetLimits, SetSchedule, Stop
+from trio_adaptive.decision.model import (
+    Command,
+    Event,
+    Record,
+    Sample,
+    SetLimits,
+    SetRules,
+    SetSchedule,
+    Stop,
+)
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import State
 from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
+from trio_adaptive.journal.tally import Tally
 from trio_adaptive.runtime.actions import Actions, Suggester
 from trio_adaptive.runtime.calendar import Calendar
+from trio_adaptive.runtime.changes import rules_of
 from trio_adaptive.runtime.collector import Collector, LoadSource
 from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
-from trio_adaptive.runtime.lease import leased
+from trio_adaptive.runtime.lease import is_leased, leased
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.policies import checked_policy, policy_of
+from trio_adaptive.runtime.policies import checked_policy, policy_of, shadows_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
 
 if TYPE_CHECKING:
     from trio_adaptive.journal.writing import Journal
-
-RETRY_JITTER = 0.2
-"""The share of a pause after a failed launch that may be left out."""
 
 Listener: TypeAlias = Callable[[Event, Record], None]
 """Takes what has happened and the record of it; must not block."""
@@ -61,6 +68,7 @@ class Lifetime:
         stage: where in its life it is.
         history: its records.
         ledger: its cost.
+        tally: how often things have happened in it.
         sample: the latest look at the cluster.
         bounds: minimum and maximum as last asked for; the scaling loop may not have heard of it yet.
         ready: set when it takes commands, or has ended.
@@ -77,6 +85,7 @@ class Lifetime:
         self.stage: Stage = "created"
         self.history = History(settings.log_length)
         self.ledger = Ledger()
+        self.tally = Tally()
         self.sample: Sample | None = None
         self.bounds: tuple[int, float] = (settings.minimum, settings.maximum)
         self.ready = anyio.Event()
@@ -95,6 +104,8 @@ class Lifetime:
         self._scaler: Scaler | None = None
         self._actions: Actions | None = None
         self._port: Cluster | None = None
+        self._collector: Collector | None = None
+        self._calendar: Calendar | None = None
         self._inbox: MemoryObjectSendStream[Event] | None = None
         self._stops: MemoryObjectSendStream[Stop] | None = None
         self._failure: GivenUp | None = None
@@ -106,12 +117,36 @@ class Lifetime:
         """What the decision remembers now."""
         return self._state if self._scaler is None else self._scaler.state
 
+    def change(self, settings: Settings, words: str, by: str) -> None:
+        """Go by these settings from now on, as far as they can be changed: see `trio_adaptive.runtime.changes`."""
+        now = self.now()
+        self._settings = settings
+        self._hopeless.settings = settings
+        if self._actions is not None:
+            self._actions.settings = settings
+        if self._collector is not None:
+            self._collector.settings = settings
+        if self._calendar is not None:
+            self._calendar.change(settings.schedules)
+        self.command(SetRules(now, self._rules(settings), words, by))
+
+    def _rules(self, settings: Settings) -> Rules:
+        rules = rules_of(settings)
+        return rules if self._port is None else _patient(rules, self._port)
+
     @property
     def port(self) -> Cluster:
         """The cluster, while there is a line to it."""
         if self._port is None:
             raise ScalerStoppedError("the scaler is not running")
         return self._port
+
+    @property
+    def holds_lease(self) -> bool | None:
+        """Whether it is the cluster's one driver; None where the cluster has no lease to give, or it does not run."""
+        if self.taken_over:
+            return False
+        return True if self._port is not None and is_leased(self._port) else None
 
     def now(self) -> float:
         """The time of a command."""
@@ -126,6 +161,10 @@ class Lifetime:
             ConfigurationError: there is none.
         """
         return policy_of(checked_policy(self._settings, name), self._recall.memory)
+
+    def policy_by(self, settings: Settings) -> Policy:
+        """The policy that these settings name; see `policy`."""
+        return policy_of(settings, self._recall.memory)
 
     def preset(self, command: Command) -> None:
         """Obey a command before the beginning."""
@@ -179,6 +218,7 @@ class Lifetime:
         finally:
             self._state = self.state
             self._scaler = self._actions = self._port = self._inbox = self._stops = None
+            self._collector = self._calendar = None
             self.stage = "stopped"
             self.ledger.close(anyio.current_time())
             self.history.end()
@@ -192,15 +232,17 @@ class Lifetime:
         journal = _journal(self._settings, self._state.prefix, self._tell)
         with events, inbox, ends, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
-                self._state = _patient(self._state, port)
+                self._state = evolve(self._state, rules=_patient(self._state.rules, port))
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
-                calm = partial(_is_calm, port, scaler)
-                collector = Collector(port, self._load, self._settings, wakes, events, ends, calm)
-                self._scaler, self._actions = scaler, actions
+                calm = _calm(port, scaler)
+                collector = Collector(
+                    port, self._load, self._settings, wakes, events, ends, calm, self.tally.late
+                )
+                self._scaler, self._actions, self._collector = scaler, actions, collector
                 self._inbox, self._stops = events, ends
-                calendar = self._make_calendar(events.send_nowait)
+                calendar = self._calendar = self._make_calendar(events.send_nowait)
                 calendar.tell()  # ahead of the first look
                 if self.journal is not None:
                     outer.start_soon(self.journal.run)
@@ -256,6 +298,7 @@ class Lifetime:
 
     def _publish(self, event: Event, before: State, record: Record) -> None:
         self.history.publish(record, self.sample)
+        self.tally.add(event, before, self.state, record, anyio.current_time() - event.at)
         if self.journal is not None:
             self.journal.put(event, before, record)
         for listener in self.listeners:
@@ -302,19 +345,7 @@ def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager
 
 
 def _first_state(settings: Settings, recall: Recall) -> State:
-    rules = Rules(
-        interval=settings.interval,
-        wait_count=settings.wait_count,
-        idle_timeout=settings.idle_timeout,
-        retry_delay=settings.retry_delay,
-        retry_delay_max=settings.retry_delay_max,
-        retry_jitter=RETRY_JITTER,
-        breaker_failures=settings.breaker_failures,
-        startup_timeout=settings.startup_timeout,
-        strangers=settings.strangers,
-        pending_timeout=settings.pending_timeout,
-        limits=Limits(**{name: getattr(settings, name) for name in fields_dict(Limits)}),
-    )
+    rules = rules_of(settings)
     # The prefix tells apart the units of two runs on one scheduler.
     prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
     policy = policy_of(settings, recall.memory)
@@ -325,18 +356,22 @@ def _first_state(settings: Settings, recall: Recall) -> State:
         maximum=settings.maximum,
         prefix=prefix,
         policy_name=settings.policy,
+        shadows=shadows_of(settings, recall.memory),
     )
 
 
-def _is_calm(port: Cluster, scaler: Scaler) -> bool:
-    return scaler.is_settled and isinstance(port, Telling) and port.tells_all
+def _calm(port: Cluster, scaler: Scaler) -> Callable[[], bool]:
+    """Tells whether the size is as it should be, and whatever is to change that comes with a wake-up."""
+    # Asked once: it takes a tenth of a whole look to find out what methods an object has.
+    telling = port if isinstance(port, Telling) else None
+    return lambda: scaler.is_settled and telling is not None and telling.tells_all
 
 
-def _patient(state: State, port: Cluster) -> State:
-    """The state for a cluster whose units wait in a queue: where nobody has said how long, it is for ever."""
-    if state.rules.startup_timeout is not None or not (isinstance(port, Queued) and port.queues):
-        return state
-    return evolve(state, rules=evolve(state.rules, startup_timeout=math.inf))
+def _patient(rules: Rules, port: Cluster) -> Rules:
+    """The rules for a cluster whose units wait in a queue: where nobody has said how long, it is for ever."""
+    if rules.startup_timeout is not None or not (isinstance(port, Queued) and port.queues):
+        return rules
+    return evolve(rules, startup_timeout=math.inf)
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:

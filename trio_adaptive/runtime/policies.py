@@ -9,6 +9,7 @@ from attrs import evolve
 
 from trio_adaptive.config import OPTIONS, Settings
 from trio_adaptive.decision.policy import Policy
+from trio_adaptive.decision.state import Shadow
 from trio_adaptive.decision.targets.named import is_policy, named_policy
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.journal.memory import Memory
@@ -30,6 +31,15 @@ def policy_of(settings: Settings, memory: Memory) -> Policy:
         remembered=memory.remembered,
     )
     return own_policy(settings.policy) if ours is None else ours
+
+
+def shadows_of(settings: Settings, memory: Memory) -> tuple[Shadow, ...]:
+    """Those that only advise.
+
+    Raises:
+        ConfigurationError: one of them cannot be made.
+    """
+    return tuple(Shadow(name, policy_of(evolve(settings, policy=name), memory)) for name in settings.shadow)
 
 
 def checked_policy(settings: Settings, name: object) -> Settings:

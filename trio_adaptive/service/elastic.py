@@ -36,6 +36,7 @@ class Plan:
         scheduler: the address of a scheduler that runs; None to start one.
         port: the port of the scheduler that is started; 0 for any.
         dashboard_address: host and port of Dask's dashboard; None for none.
+        record: where the tasks of the scheduler that is started are written; None for nowhere.
         prepare: is shown the scaler before it begins.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     scheduler: str | None = None
     port: int = 0
     dashboard_address: str | None = "127.0.0.1:0"
+    record: Path | None = None
     prepare: Callable[[Adaptive], None] | None = None
 
 
@@ -97,7 +99,10 @@ async def _own_scheduler(plan: Plan) -> AsyncGenerator[EmbeddedScheduler]:
     async with trio.open_nursery() as nursery:
         # distributed takes a third of a second to import, about as long as the scheduler needs to start.
         nursery.start_soon(_import, "trio_adaptive.clusters.command")
-        opening = embedded_scheduler(port=plan.port, dashboard_address=plan.dashboard_address)
+        record = (
+            () if plan.record is None else ("--preload", "trio_adaptive.dask.recording", str(plan.record))
+        )
+        opening = embedded_scheduler(port=plan.port, dashboard_address=plan.dashboard_address, more=record)
         async with opening as scheduler, trio.open_nursery() as guarding:
             guarding.start_soon(_guard, scheduler.process)
             yield scheduler

@@ -43,6 +43,7 @@ def plan_of_workers(
         port=table.port,
         dashboard_address=table.dashboard_address,
         worker=_template(table, place),
+        record=None if table.record is None else table.record.absolute(),
     )
 
 
@@ -112,6 +113,9 @@ def _command(table: WorkersTable) -> tuple[str, ...]:
 
 
 def _wrong(table: WorkersTable, place: Callable[[str], str]) -> Iterator[Mistake]:
+    if table.record is not None and table.scheduler is not None:
+        allowed = "a scheduler of our own, or one with --preload trio_adaptive.dask.recording FILE"
+        yield Mistake(place("record"), "given for a scheduler that runs already", allowed)
     if table.preload and not _is_warm(table):
         problem = f"with {place('cold')} or {place('worker_command')}"
         yield Mistake(place("preload"), problem, "where workers are forked")

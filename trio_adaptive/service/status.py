@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, nullcontext
 import trio
 from rich.text import Text
 
+from trio_adaptive.decision.model import Shadowed
 from trio_adaptive.journal.words import in_words
 from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.runtime.history import Statistics
 from trio_adaptive.service.terminal import bottom_line
 
 logger = logging.getLogger("trio_adaptive")
@@ -61,6 +63,13 @@ def status_text(scaler: Adaptive) -> Text:
         text.append(f" │ {now.budget.used:.3g} of {now.budget.hours:g} worker-hours")
         text.append(f", burning at {now.budget.burn_rate:.2g}")
     text.append(f" │ {cost.paid:.0f} worker-seconds in {cost.duration:.0f} s")
+    for shadow in now.shadows:
+        text.append(f" │ {shadow_in_words(shadow, size)}", style="dim")
+    _append_trouble(text, now)
+    return text
+
+
+def _append_trouble(text: Text, now: Statistics) -> None:
     for words in now.blocked:
         text.append(f" │ {words}", style="yellow")
     if now.degraded:
@@ -71,4 +80,11 @@ def status_text(scaler: Adaptive) -> Text:
         broken = "" if now.breaker == "closed" else f", breaker {now.breaker}"
         error = now.last_error.splitlines()[0] if now.last_error else "no reason given"
         text.append(f" │ {now.failures} failed{broken}: {error}", style="bold red")
-    return text
+
+
+def shadow_in_words(shadow: Shadowed, size: int) -> str:
+    """What a policy that only advises would have done; ``size`` is that of a unit."""
+    if shadow.error:
+        return f"{shadow.name} advises no more: {shadow.error}"
+    target = "?" if shadow.target is None else shadow.target * size
+    return f"{shadow.name}: {target}, {shadow.cost:+.0f} worker-seconds, {shadow.waiting:+.0f} s of waiting"

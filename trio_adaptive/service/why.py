@@ -21,6 +21,7 @@ examples:
   trio-adaptive why cluster.jsonl                        # what was done last, and why
   trio-adaptive why cluster.jsonl --at 14:05             # what was decided then
   trio-adaptive why cluster.jsonl --worker adaptive-3fb50b-7
+  trio-adaptive why --last 5                             # of the service that runs on this machine
 """
 
 
@@ -31,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="FILE",
-        help="the journal, as it was written with --journal; default: the one of the configuration",
+        help="the journal, as it was written with --journal; default: the one of the configuration;"
+        " without any a running service is asked",
     )
     parser.add_argument(
         "--last", type=int, metavar="N", help=f"only the last N (default {LAST}; with --at: 1; 0: all)"
@@ -43,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--worker", metavar="NAME", help="only what concerns this worker, or unit")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file that names the journal")
+
+
+def names_a_journal(options: argparse.Namespace) -> bool:
+    """Whether there is a journal to read: named here, or in the configuration."""
+    return options.file is not None or bool(load_settings({}, file=options.config).journal)
 
 
 def why(options: argparse.Namespace) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from trio_adaptive.config import load_settings
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.targets.named import NAMES, named_policy
 from trio_adaptive.durations import parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules
+from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.decision.targets.named import named_policy
 from trio_adaptive.simulation.cluster import Hardware

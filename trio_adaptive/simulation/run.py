@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -13,13 +13,16 @@ from trio_adaptive.decision.decide import decide
 from trio_adaptive.decision.limits import Limits
 from trio_adaptive.decision.model import Cancel, Drain, Event, Launch, Recall, Record, Sampled
 from trio_adaptive.decision.policy import Policy
-from trio_adaptive.decision.state import Rules, State
+from trio_adaptive.decision.rules import Rules
+from trio_adaptive.decision.state import Shadow, State
 from trio_adaptive.decision.targets.durations import Remembered
 from trio_adaptive.simulation.account import Account
 from trio_adaptive.simulation.cluster import Hardware, ModelCluster
 from trio_adaptive.simulation.workloads.model import Workload
 
 NO_LIMITS: Final = Limits()
+
+Watch: TypeAlias = Callable[[Event, State, Record], None]
 
 
 @frozen
@@ -33,6 +36,7 @@ class Setup:
         rules: of the decision; ``rules.interval`` is the tick.
         target_duration: of the load's own target.
         skip: leave out ticks at which nothing can change; the decisions are the same, only sooner there.
+        shadows: policies that only advise.
         limit: seconds of virtual time after which the run is ended whatever there is.
     """
 
@@ -43,6 +47,7 @@ class Setup:
     rules: Rules = field(factory=Rules)
     target_duration: float = 5.0
     skip: bool = True
+    shadows: tuple[Shadow, ...] = ()
     limit: float = 1e9
 
 
@@ -71,23 +76,32 @@ class Run:
     state: State
 
 
-def simulate(workload: Workload, setup: Setup, watch: Callable[[Record], None] = lambda _: None) -> Run:
+def _unwatched(event: Event, before: State, record: Record) -> None:
+    """Nobody looks on."""
+
+
+def simulate(workload: Workload, setup: Setup, watch: Watch = _unwatched) -> Run:
     """Run a workload to its end: until all tasks are done, and nobody is left who is going to leave.
 
     Args:
         workload: what is to be done.
         setup: how.
-        watch: is shown each record.
+        watch: is shown each event, what the decision remembered before it, and its record.
     """
     return _Simulator(workload, setup, watch).run()
 
 
 class _Simulator:
-    def __init__(self, workload: Workload, setup: Setup, watch: Callable[[Record], None]) -> None:
+    def __init__(self, workload: Workload, setup: Setup, watch: Watch) -> None:
         self._workload, self._setup, self._watch = workload, setup, watch
         self._cluster = ModelCluster(workload, setup.hardware)
         self._state = State(
-            setup.rules, setup.policy, minimum=setup.minimum, maximum=setup.maximum, prefix="worker"
+            evolve(setup.rules, target_duration=setup.target_duration),
+            setup.policy,
+            minimum=setup.minimum,
+            maximum=setup.maximum,
+            prefix="worker",
+            shadows=setup.shadows,
         )
         self._decisions = 0
 
@@ -120,8 +134,9 @@ class _Simulator:
         events = deque((event,))
         while events:
             self._decisions += 1
-            self._state, actions, record = decide(self._state, events.popleft())
-            self._watch(record)
+            event, before = events.popleft(), self._state
+            self._state, actions, record = decide(before, event)
+            self._watch(event, before, record)
             changes = [a for a in actions if isinstance(a, Launch | Cancel | Drain | Recall)]
             self._cluster.account.operations += bool(changes)
             for action in actions:
@@ -145,7 +160,7 @@ class _Simulator:
 
     def _next_tick(self, tick: int) -> int:
         # Limiters may count and wait by themselves; where there are none, nothing but the policy does.
-        if not self._setup.skip or self._setup.rules.limits != NO_LIMITS:
+        if not self._setup.skip or self._setup.shadows or self._setup.rules.limits != NO_LIMITS:
             return tick + 1
         interval = self._setup.rules.interval
         until = min(self._quiet_until(tick * interval), self._setup.limit)

@@ -11,12 +11,13 @@ keeps the size nearer to what it is, and never against what a user has said.
 from __future__ import annotations
 
 from trio_adaptive.decision.limiters.budget import BudgetStatistics, budget_statistics, spend
-from trio_adaptive.decision.limiters.chain import limit
+from trio_adaptive.decision.limiters.chain import LIMITERS, limit
 from trio_adaptive.decision.limiters.fallback import is_due, listen, silence
 from trio_adaptive.decision.limiters.passage import Facts, Limited
 from trio_adaptive.decision.limiters.rates import remember
 
 __all__ = [
+    "LIMITERS",
     "BudgetStatistics",
     "Facts",
     "Limited",

@@ -34,6 +34,10 @@ CHAIN: tuple[tuple[str, Limiter], ...] = (
 )
 
 
+LIMITERS: tuple[str, ...] = tuple(name for name, _ in CHAIN)
+"""Their names, in order; two come twice."""
+
+
 def limit(state: State, facts: Facts, wanted: int) -> Limited:
     """Send a wanted size (units) through the chain."""
     reasons: list[Reason] = []

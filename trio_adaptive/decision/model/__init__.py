@@ -27,13 +27,14 @@ from trio_adaptive.decision.model.events import (
     SetLimits,
     SetPause,
     SetPolicy,
+    SetRules,
     SetSchedule,
     SetShare,
     Stop,
     Suggested,
 )
 from trio_adaptive.decision.model.load import Candidate, Load, Memory, TaskClass, TaskGroup, Work
-from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind
+from trio_adaptive.decision.model.records import Counts, Decision, Reason, Record, RecordKind, Shadowed
 from trio_adaptive.decision.model.sample import Cause, Sample
 from trio_adaptive.decision.model.units import ENDED, SERVING, Unit, UnitId, UnitState, WorkerName
 
@@ -70,8 +71,10 @@ __all__ = [
     "SetLimits",
     "SetPause",
     "SetPolicy",
+    "SetRules",
     "SetSchedule",
     "SetShare",
+    "Shadowed",
     "Stop",
     "Suggest",
     "Suggested",

@@ -12,6 +12,7 @@ from trio_adaptive.decision.model.actions import Outcome
 from trio_adaptive.decision.model.policies import Policy
 from trio_adaptive.decision.model.sample import Sample
 from trio_adaptive.decision.model.units import WorkerName
+from trio_adaptive.decision.rules import Rules
 
 
 @frozen
@@ -108,6 +109,16 @@ class SetSchedule:
 
 
 @frozen
+class SetRules:
+    """Other settings of the decision count from now on; ``words`` tell which have changed."""
+
+    at: float
+    rules: Rules
+    words: str
+    by: str = ""
+
+
+@frozen
 class SetShare:
     """This much of a maximum that several clusters share is ours from now on; None: no such bound."""
 
@@ -139,5 +150,7 @@ class Stop:
     by: str = ""
 
 
-Command: TypeAlias = SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetShare | Stop
+Command: TypeAlias = (
+    SetLimits | SetHold | AddRequest | SetPause | SetSchedule | SetPolicy | SetRules | SetShare | Stop
+)
 Event: TypeAlias = Sampled | SampleFailed | Suggested | Finished | Command

@@ -58,6 +58,27 @@ class Counts:
     busy: int = 0
 
 
+@frozen
+class Shadowed:
+    """What a policy that only advises would have done.
+
+    Attributes:
+        name: of the policy.
+        target: units that it aims at, after every limiter; None before the first look.
+        size: units that it would have, those that start included.
+        cost: worker-seconds that it would have cost more than in fact, so far; negative where less.
+        waiting: seconds that tasks would have waited longer than in fact, all together; negative where less.
+        error: why it says nothing any more; empty where it does.
+    """
+
+    name: str
+    target: int | None = None
+    size: int = 0
+    cost: float = 0.0
+    waiting: float = 0.0
+    error: str = ""
+
+
 RecordKind: TypeAlias = Literal["sample", "sample failed", "suggestion", "outcome", "command"]
 
 
@@ -76,3 +97,4 @@ class Record:
     outcome: Outcome | None = None
     command: Command | None = None
     error: str = ""
+    shadows: tuple[Shadowed, ...] = ()

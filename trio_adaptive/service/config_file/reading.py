@@ -47,11 +47,13 @@ class Hosting:
         name: how the service calls it.
         plan: what to bring up.
         weight: its part where all clusters share a maximum.
+        workers: what was said of worker processes on this machine; None for another kind of cluster.
     """
 
     name: str
     plan: Plan | ForeignPlan
     weight: float = 1.0
+    workers: WorkersTable | None = None
 
     @property
     def settings(self) -> Settings:
@@ -172,15 +174,12 @@ class _Reading:
         read = read_table(WorkersTable, weight, partial(self.place, path), self.mistakes)
         sources = [Source(self.place("adaptive"), content.get("adaptive"), self.folder)]
         sources.append(Source(self.place(path, "adaptive"), common.get("adaptive"), self.folder))
-        plan = self._plan(path, table, sources)
-        return Hosting(name, plan, read.weight)
-
-    def _plan(self, path: str, table: dict[str, Any], sources: list[Source]) -> Plan | ForeignPlan:
         if "file" in table:
-            return self._of_file(path, table, sources)
+            return Hosting(name, self._of_file(path, table, sources), read.weight)
         if "class" in table or "module" in table:
-            return self._of_class(path, table, sources)
-        return self._of_workers(path, table, sources)
+            return Hosting(name, self._of_class(path, table, sources), read.weight)
+        plan, workers = self._of_workers(path, table, sources)
+        return Hosting(name, plan, read.weight, workers)
 
     def _of_file(self, path: str, table: dict[str, Any], sources: list[Source]) -> ForeignPlan:
         self._alone(path, table, ("file",), "beside file")
@@ -208,7 +207,9 @@ class _Reading:
                 allowed = f"one of {', '.join((*keys, *COMMON))}"
                 self.mistakes.append(Mistake(self.place(path, key), f"makes no sense {beside}", allowed))
 
-    def _of_workers(self, path: str, table: dict[str, Any], sources: list[Source]) -> Plan:
+    def _of_workers(
+        self, path: str, table: dict[str, Any], sources: list[Source]
+    ) -> tuple[Plan, WorkersTable]:
         known = len(self.mistakes)
         read = read_table(WorkersTable, table, partial(self.place, path), self.mistakes)
         workers = evolve(with_paths(read, self.folder), **self.given.workers)
@@ -229,7 +230,7 @@ class _Reading:
             self.mistakes += error.mistakes
         if plan is None or len(self.mistakes) > known:
             raise ConfigurationError([])
-        return plan
+        return plan, workers
 
     def _spelled(self, path: str, key: str) -> str:
         """A key as whoever gave it has spelled it."""

@@ -38,6 +38,7 @@ class ServiceTable:
     """``[service]``: what there is one of, however many clusters there are.
 
     Attributes:
+        name: tells this service from others on this machine, for commands.
         listen: host and port of the HTTP API and the page; None for none.
         tls_cert: the server's certificate, in PEM.
         tls_key: its key.
@@ -48,6 +49,7 @@ class ServiceTable:
         maximum: the most workers that all clusters may have together, divided fairly; infinite for no such bound.
     """
 
+    name: OptionalText | None = None
     listen: ListenHere = field(factory=Listen)
     tls_cert: OptionalPath = None
     tls_key: OptionalPath = None
@@ -71,6 +73,7 @@ class WorkersTable:
         preload: modules that are imported once, for all workers.
         cold: start each worker anew instead of forking it.
         worker_logs: a folder for the output of the workers.
+        record: a file for every task of the scheduler that is started; None for none.
         weight: the cluster's part where all clusters share a maximum.
     """
 
@@ -82,12 +85,13 @@ class WorkersTable:
     preload: Modules = ()
     cold: YesOrNo = False
     worker_logs: OptionalPath = None
+    record: OptionalPath = None
     weight: Weight = 1.0
 
 
 Table = TypeVar("Table", ServiceTable, WorkersTable)
 
-PATHS = ("tls_cert", "tls_key", "tls_client_ca", "tokens", "worker_logs")
+PATHS = ("tls_cert", "tls_key", "tls_client_ca", "tokens", "worker_logs", "record")
 """Keys that name a file, which is looked for beside the configuration file."""
 
 

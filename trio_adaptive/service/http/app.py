@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 
 from trio_adaptive.service.fleet import Fleet
 from trio_adaptive.service.http.changing import CHANGING
+from trio_adaptive.service.http.dashboard.assets import dashboard_routes
+from trio_adaptive.service.http.metrics import metrics_route
 from trio_adaptive.service.http.openapi import openapi
 from trio_adaptive.service.http.operations import API, Call, Operation, Service, route
 from trio_adaptive.service.http.problems import HANDLERS
@@ -22,10 +24,11 @@ def make_app(fleet: Fleet, *, authenticates: bool = False) -> Starlette:
         authenticates: whether a token or a certificate is needed, for the document.
     """
     service = Service(fleet)
-    routes = [
+    api = [
         route(service, path, there)
         for path, there in by_path(operations(authenticates=authenticates)).items()
     ]
+    routes = [*api, metrics_route(fleet), *dashboard_routes()]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 

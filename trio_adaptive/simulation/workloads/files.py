@@ -54,6 +54,12 @@ def read_workload(path: Path) -> Workload:
 
 
 def _json_lines(text: str) -> Iterable[tuple[str, Task | str]]:
+    if text.startswith('{"journal":'):
+        yield (
+            "line 1",
+            "is a journal, which tells how many tasks there were but of none alone; record them with --record",
+        )
+        return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             yield f"line {number}", _task_of_line(line)

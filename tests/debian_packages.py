@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 
+import pytest
+
 PACKAGES = {
     "slurmctld": "slurmctld",
     "slurmd": "slurmd",
@@ -13,6 +15,10 @@ PACKAGES = {
     "munged": "munge",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "chromium": "chromium",
+    "ip": "iproute2",
 }
 """The Debian package of each program."""
 
@@ -45,3 +51,13 @@ def install(packages):
     if subprocess.run(getting, env=environment, capture_output=True, check=False).returncode:
         subprocess.run([*apt, "update"], env=environment, capture_output=True, check=True)
         subprocess.run(getting, env=environment, capture_output=True, check=True)
+
+
+def require(programs):
+    """Skip where programs are missing, or install them where that was asked for."""
+    missing = missing_packages(programs)
+    if missing and may_install():
+        install(missing)
+        missing = missing_packages(programs)
+    if missing:
+        pytest.skip(f"these Debian packages are missing: {' '.join(missing)}")
