@@ -73,7 +73,7 @@ async def test_policy(open_service):
     async with open_service("blue") as service:
         assert json.loads(await service.ask("policy"))["name"] == "demand"
         assert "policy fixed:3" in await service.ask("policy", "fixed:3")
-        assert "policy" in await service.ask("policy", "nonsense", code=2)
+        assert "'nonsense'" in await service.ask("policy", "nonsense", code=2)
 
 
 async def test_why_asks_the_service_where_there_is_no_journal(open_service):
