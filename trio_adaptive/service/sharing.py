@@ -101,7 +101,7 @@ class Sharing:
         before = self._claims.get(name)
         if before is None or math.isinf(self.total) or self._scalers.get(name) is not scaler:
             return False
-        now = scaler.statistics()
+        now = scaler.claimed
         size = now.unit_size
         known = [cap for cap in (now.share, self._told.get(name)) if cap is not None]
         claim = evolve(
