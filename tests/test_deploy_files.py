@@ -12,7 +12,7 @@ import yaml
 
 from trio_adaptive.cli.program import parser
 from trio_adaptive.service.config_file.reading import read_configuration
-from trio_adaptive.service.http.app import OPERATIONS
+from trio_adaptive.service.http.reading import READING
 
 FOLDER = Path(__file__).parents[1] / "docs/deploy"
 DOCUMENTS = list(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text()))
@@ -65,7 +65,7 @@ def container():
 
 
 def test_the_manifest_asks_what_the_service_answers():
-    known = {operation.path for operation in OPERATIONS}
+    known = {operation.path for operation in READING}
     (port,) = container()["ports"]
     for probe in ("livenessProbe", "readinessProbe"):
         asked = container()[probe]["httpGet"]
