@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+import api_load
 import bursts
 import decision
 import idle
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
     "scrapes": scrapes.measure,
+    "api_load": api_load.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 

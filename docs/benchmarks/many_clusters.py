@@ -30,8 +30,11 @@ MOST = 4
 CHANGE = 10.0
 """Mean time between two changes of the load of a cluster, in seconds."""
 
-LONG = 1000
-"""Looks after which all that is kept of a cluster is kept: the default `log_length`."""
+PATIENCE = 120.0
+"""How long, in seconds, all of them may take to begin."""
+
+KEPT = 100
+"""Records that are kept of a cluster where there are as many; the default of a configuration file."""
 
 
 @define(eq=False)
@@ -71,8 +74,11 @@ class Town:
             for index in range(self.number):
                 nursery.start_soon(self._host, f"c{index}", sharing)
             nursery.start_soon(self._change_loads)
-            await trio.sleep(settle)
+            with trio.move_on_after(PATIENCE):
+                while len(self.fleet) < self.number:
+                    await trio.sleep(0.1)
             check(len(self.fleet) == self.number, "not all clusters are up")
+            await trio.sleep(settle)
             for cluster in self.clusters:
                 cluster.late.clear()
             cpu, looks = time.process_time(), self._looks()
@@ -126,17 +132,17 @@ async def begun(number: int, settings: Settings, looks: float) -> float:
 def measure(*, quick: bool, number: int = 1000) -> str:
     """Run it; returns the results as Markdown."""
     number, seconds = (100, 5.0) if quick else (number, 30.0)
-    few = max(10, number // 50)
+    few = max(10, number // 10)
     progress(f"memory of {few} clusters")
-    settings = Settings(maximum=10, interval=0.05, min_interval=0.0)
-    short, long = (trio.run(begun, few, settings, looks) / 1000 for looks in (5, 5 if quick else LONG))
+    settings = Settings(maximum=10, interval=0.05, min_interval=0.0, log_length=KEPT)
+    short, long = (trio.run(begun, few, settings, looks) / 1000 for looks in (5, 2 * KEPT))
     rows = []
     for words, total in (
         ("each for itself", float("inf")),
         ("a maximum of 2 each, shared by all", 2.0 * number),
     ):
         progress(f"{number} clusters, {words}: {seconds:g} s")
-        town = Town(Settings(maximum=10), number, total)
+        town = Town(Settings(maximum=10, log_length=KEPT), number, total)
         cpu, looks, late = trio.run(town.live, 10.0, seconds)
         rows.append(
             (

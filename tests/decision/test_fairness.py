@@ -11,7 +11,7 @@ from trio_adaptive.decision.fairness import Claim, caps, divide, is_due, with_sl
 thorough = settings(deadline=None, max_examples=200)
 
 SIZES = st.integers(0, 40)
-WEIGHTS = st.sampled_from([0.25, 1.0, 1.0, 2.0, 3.5])
+WEIGHTS = st.sampled_from([0.1, 0.25, 1 / 3, 1.0, 1.0, 2.0, 3.5])
 
 
 @st.composite

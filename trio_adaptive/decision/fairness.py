@@ -17,8 +17,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-STEPS: Final = 60
-"""Halvings of the search for the level: it is found to the last bit that matters."""
+ROUNDING: Final = 1 - 1e-12
+"""Keeps what was computed from being a last bit above a whole worker; what is missing then is given one by one."""
 
 
 @frozen
@@ -80,17 +80,21 @@ def divide(total: int, claims: Sequence[Claim]) -> dict[str, int]:
 
 
 def _level(total: int, claims: Sequence[Claim]) -> float:
-    """A level as high as can be that gives no more than ``total`` together."""
-    low, high = 0.0, max((claim.ceiling / claim.weight for claim in claims), default=0.0) + 1.0
-    if sum(claim.at(high) for claim in claims) <= total:
-        return high
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        if sum(claim.at(middle) for claim in claims) <= total:
-            low = middle
-        else:
-            high = middle
-    return low
+    """The level at which all together would have ``total``, were workers not whole; or that at which all are content.
+
+    With the level, what is given grows in straight pieces: each claim begins to count where the level has reached its
+    minimum, and ends where it has all that it wants.
+    """
+    begins = [(claim.minimum / claim.weight, claim.weight) for claim in claims]
+    ends = [(claim.ceiling / claim.weight, -claim.weight) for claim in claims]
+    given, level, slope = float(sum(claim.minimum for claim in claims)), 0.0, 0.0
+    for point, change in sorted(begins + ends):
+        more = slope * (point - level)
+        if given + more >= total:
+            level += (total - given) / slope if slope > 0 else 0.0
+            return max(0.0, min(level, point)) * ROUNDING
+        given, level, slope = given + more, point, slope + change
+    return level + 1.0
 
 
 def with_slack(total: int, claims: Sequence[Claim]) -> dict[str, int]:

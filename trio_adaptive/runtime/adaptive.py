@@ -36,7 +36,7 @@ from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
 from trio_adaptive.runtime.changes import BOUNDS, LIVE, POLICY, in_words
-from trio_adaptive.runtime.history import Stage, Statistics, statistics
+from trio_adaptive.runtime.history import Claimed, Stage, Statistics, claimed, statistics
 from trio_adaptive.runtime.lifetime import Lifetime, Listener
 
 SCHEDULER_OPTIONS = frozenset({"memory_ratio"})
@@ -209,6 +209,11 @@ class Adaptive:
     def published(self) -> int:
         """How many records there have been in this lifetime."""
         return self._life.history.published
+
+    @property
+    def claimed(self) -> Claimed:
+        """What it would have of a maximum that several share."""
+        return claimed(self._life.state, self._life.history)
 
     @property
     def log(self) -> list[tuple[float, dict[str, Any]]]:

@@ -231,6 +231,29 @@ def _entries(
     return [*entries, {"status": "down", "workers": leaving}] if leaving else entries
 
 
+@frozen
+class Claimed:
+    """What a scaler would have of a maximum that several share; see `Statistics` for each."""
+
+    unit_size: int
+    minimum: int
+    claimed: int | None
+    existing: int
+    share: int | None
+
+
+def claimed(state: State, history: History) -> Claimed:
+    """That part of the statistics which is looked at with every record, and so has to cost little."""
+    decision = history.latest.decision if history.latest is not None else None
+    return Claimed(
+        unit_size=state.unit_size,
+        minimum=state.minimum,
+        claimed=None if decision is None else _claimed(decision),
+        existing=0 if state.sample is None else take_census(state, state.sample).existing,
+        share=None if state.share is None else state.share.n,
+    )
+
+
 def _claimed(decision: Decision) -> int:
     shared = [reason.before for reason in decision.reasons if reason.limiter == "shared maximum"]
     return shared[0] if shared else decision.final
@@ -240,6 +263,7 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
     """Put the statistics together from what is known."""
     now = history.records[-1].at if history.records else 0.0
     decision = history.latest.decision if history.latest is not None else None
+    claim = claimed(state, history)
     paused: list[Literal["growing", "shrinking"]] = []
     if state.paused_growing:
         paused.append("growing")
@@ -260,9 +284,9 @@ def statistics(state: State, history: History, stage: Stage, journal: str = "") 
         hold=state.hold,
         floor=max(state.floors, key=lambda floor: (floor.n, floor.until), default=None),
         windows=tuple(window.words for window in state.windows),
-        claimed=None if decision is None else _claimed(decision),
-        existing=0 if state.sample is None else take_census(state, state.sample).existing,
-        share=None if state.share is None else state.share.n,
+        claimed=claim.claimed,
+        existing=claim.existing,
+        share=claim.share,
         budget=budget_statistics(state),
         paused=tuple(paused),
         failures=state.failures,

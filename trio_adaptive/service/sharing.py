@@ -7,7 +7,7 @@ and what one is to give up goes to others only once it is free: see `trio_adapti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -20,6 +20,9 @@ from trio_adaptive.runtime.adaptive import Adaptive
 
 PAUSE: Final = 0.05
 """Seconds between two divisions at the least; many clusters change at the same time."""
+
+REST: Final = 10
+"""After a division the rest of the program has so many times as long as that took."""
 
 SHOWN: Final = 3
 """So many others are named in a reason."""
@@ -47,7 +50,11 @@ class Sharing:
             self._scalers[name] = scaler
             least = scaler.settings.minimum
             self._claims[name] = Claim(name, least, least, weight)
-            self.divide()
+            if math.isfinite(
+                self.total
+            ):  # no more than is its own in any case; the rest with the next division
+                self._tell(name, least, f"of {self.total:g} that are shared, for the beginning")
+                self._news.set()
 
         return prepare
 
@@ -83,25 +90,28 @@ class Sharing:
         while True:
             await self._news.wait()
             self._news = trio.Event()
+            begun = trio.current_time()
             self.divide()
-            await trio.sleep(PAUSE)
+            await trio.sleep(max(PAUSE, REST * (trio.current_time() - begun)))
 
     def divide(self) -> None:
         """Tell each cluster its part, where that has changed."""
         if math.isinf(self.total):
             for name in self._scalers:
-                self._tell(name, None)
+                self._tell(name, None, "")
             return
         claims = list(self._claims.values())
+        wanted = sum(claim.ceiling for claim in claims)
         for name, n in caps(int(self.total), claims).items():
-            self._tell(name, n)
+            if self._told.get(name) != n:
+                self._tell(name, n, self._words(self._claims[name], claims, wanted))
 
     def _renew(self, name: str, scaler: Adaptive) -> bool:
         """Whether there is a reason for a new division: something has changed, and somebody waits for that."""
         before = self._claims.get(name)
         if before is None or math.isinf(self.total) or self._scalers.get(name) is not scaler:
             return False
-        now = scaler.statistics()
+        now = scaler.claimed
         size = now.unit_size
         known = [cap for cap in (now.share, self._told.get(name)) if cap is not None]
         claim = evolve(
@@ -116,21 +126,22 @@ class Sharing:
         (self._held_back.add if is_held_back(claim) else self._held_back.discard)(name)
         return claim != before and bool(self._held_back)
 
-    def _tell(self, name: str, n: int | None) -> None:
+    def _tell(self, name: str, n: int | None, words: str) -> None:
         if self._told.get(name) == n:
             return
         with suppress(ScalerStoppedError):
-            self._scalers[name].share(n, self._words(name))
+            self._scalers[name].share(n, words)
             self._told[name] = n
             claim = self._claims[name]
             if n is not None:
                 self._claims[name] = evolve(claim, cap=max(n, claim.cap or 0))
 
-    def _words(self, name: str) -> str:
-        others = [claim for claim in self._claims.values() if claim.name != name]
-        if not others:
+    def _words(self, claim: Claim, claims: Sequence[Claim], wanted: int) -> str:
+        """Of how many, and what the others want; ``wanted`` is by all together."""
+        if len(claims) == 1:
             return f"of {self.total:g} that are shared"
-        wanted = sum(claim.ceiling for claim in others)
-        shown = ", ".join(f"{claim.name} wants {claim.ceiling}" for claim in others[:SHOWN])
-        who = shown if len(others) <= SHOWN else f"{len(others)} other clusters want {wanted}"
-        return f"of {self.total:g} that are shared; {who}"
+        if len(claims) > SHOWN + 1:
+            others = f"{len(claims) - 1} other clusters want {wanted - claim.ceiling}"
+        else:
+            others = ", ".join(f"{each.name} wants {each.ceiling}" for each in claims if each is not claim)
+        return f"of {self.total:g} that are shared; {others}"

@@ -29,6 +29,20 @@ async def test_status_has_an_exit_code_for_what_is_not_ready(open_service):
         assert "blue is not adapting" in await service.ask("status", "--ready", code=3)
 
 
+async def test_watching_goes_on_until_it_is_interrupted(open_service, monkeypatch):
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("trio_adaptive.cli.status.time.sleep", pause)
+    async with open_service("blue") as service:
+        text = await service.ask("status", "--watch", code=130)
+        assert text.count("blue: 1 ready") == 3
+
+
 async def test_pause_and_resume(open_service):
     async with open_service("blue") as service:
         assert "paused: growing" in await service.ask("pause", "growing")
@@ -53,6 +67,13 @@ async def test_limits(open_service):
         assert json.loads(await service.ask("limits")) == {"minimum": 2, "maximum": 5}
         assert "2..inf" in await service.ask("limits", "--maximum", "inf")
         assert "minimum" in await service.ask("limits", "--minimum", "9", "--maximum", "5", code=2)
+
+
+async def test_policy(open_service):
+    async with open_service("blue") as service:
+        assert json.loads(await service.ask("policy"))["name"] == "demand"
+        assert "policy fixed:3" in await service.ask("policy", "fixed:3")
+        assert "'nonsense'" in await service.ask("policy", "nonsense", code=2)
 
 
 async def test_why_asks_the_service_where_there_is_no_journal(open_service):

@@ -233,3 +233,11 @@ def test_files_are_looked_for_beside_the_configuration(read, wrong, tmp_path):
     text = "[service]\ntls_cert = '/etc/cert.pem'\ntls_key = 'key.pem'\n"
     service = read(text).service
     assert (service.tls_cert, service.tls_key) == (Path("/etc/cert.pem"), tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize(("number", "length"), [(1, 1000), (20, 1000), (40, 500), (300, 100)])
+def test_many_clusters_keep_fewer_records_each(read, number, length):
+    text = "".join(f"[clusters.c{index}]\n" for index in range(number))
+    assert {each.settings.log_length for each in read(text).clusters.values()} == {length}
+    text += "[adaptive]\nlog_length = 700\n"
+    assert {each.settings.log_length for each in read(text).clusters.values()} == {700}

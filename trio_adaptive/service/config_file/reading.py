@@ -35,6 +35,10 @@ BY_CLASS: Final = ("module", "class", "args", "kwargs")
 COMMON: Final = ("weight", "adaptive")
 """Keys that any kind of cluster has."""
 
+RECORDS: Final = 20_000
+FEWEST_RECORDS: Final = 100
+"""So many records are kept in memory of all clusters together, and of each at least; half a kilobyte each."""
+
 Place: TypeAlias = Callable[[str], str]
 """Gives the path of a key, for messages."""
 
@@ -91,7 +95,16 @@ def read_configuration(file: Path | None, given: Given = Given()) -> Configurati
     if reading.mistakes:
         # What [adaptive] says wrong is found once for each cluster.
         raise ConfigurationError(list(dict.fromkeys(reading.mistakes)))
-    return Configuration(service, {each.name: each for each in clusters}, file)
+    return Configuration(service, {each.name: _modest(each, len(clusters)) for each in clusters}, file)
+
+
+def _modest(hosting: Hosting, number: int) -> Hosting:
+    """Keeping no more records than its part of `RECORDS`, where nobody has said how many."""
+    settings = hosting.settings
+    most = max(FEWEST_RECORDS, RECORDS // number)
+    if settings.log_length != Settings().log_length or most >= settings.log_length:
+        return hosting
+    return evolve(hosting, plan=evolve(hosting.plan, settings=evolve(settings, log_length=most)))
 
 
 @define
