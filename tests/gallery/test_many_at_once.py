@@ -13,7 +13,7 @@ from gallery_scenes import a_dask_scene, decided, launched, looks, observed, out
 
 from trio_adaptive import adaptive
 from trio_adaptive.decision.model import Cancel, Drain, Launch
-from trio_adaptive.runtime.lifetime import RETRY_JITTER
+from trio_adaptive.runtime.changes import RETRY_JITTER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
 

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "backends"))
 from debian_packages import install, may_install, missing_packages
 from switched_hosts import why_not
 

@@ -12,7 +12,7 @@ from scenes import AT_ONCE, at, outcomes, running, until
 from trio_adaptive.decision.model import Lost
 from trio_adaptive.errors import ClusterError
 from trio_adaptive.journal.words import in_words
-from trio_adaptive.service.status import status_text
+from trio_adaptive.service.status import status_text, watched
 from trio_adaptive.testing import FakeCluster
 
 pytestmark = pytest.mark.anyio
@@ -146,3 +146,15 @@ async def test_a_load_that_is_missing_is_told_of_in_the_same_way(caplog):
         "No load for 10 s, so the size is held: the queue is closed",
         "The load is back, after 15.0 s",
     ]
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_the_log_of_the_service_does_not_say_at_every_look_what_the_scaler_says_now_and_then(caplog):
+    caplog.set_level(logging.INFO, "trio_adaptive")
+    cluster = Unreachable(1)
+    async with running(cluster) as scaler, watched(scaler, live=False):
+        await scaler.wait_for(1)
+        cluster.why = "gone fishing"
+        await at(anyio.current_time() + 15)
+    assert sum("gone fishing" in text for text in caplog.messages) == 2
+    assert any("launching 1" in text for text in caplog.messages)

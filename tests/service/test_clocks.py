@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from debian_packages import install, may_install, missing_packages
 from distributed import Client
 from real_dask import Counting
-
-sys.path.append(str(Path(__file__).parents[1] / "backends"))
-from debian_packages import install, may_install, missing_packages
 
 from trio_adaptive.decision.model import Cancel, Drain, Launch
 from trio_adaptive.journal.lines import Entry

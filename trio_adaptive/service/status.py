@@ -35,7 +35,8 @@ async def watched(scaler: Adaptive, *, live: bool) -> AsyncGenerator[None]:
 
 async def _log(scaler: Adaptive, level: int) -> None:
     async for record in scaler.records():
-        words = in_words(record)
+        silent = record.kind == "sample failed" and not (record.decision and record.decision.actions)
+        words = "" if silent else in_words(record)  # of silence the scaler tells itself, less and less often
         if words:
             logger.log(level, "%s", words)
 
