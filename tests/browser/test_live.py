@@ -20,16 +20,15 @@ def figure(page, term):
     return page.locator("#figures div", has=page.locator("dt", has_text=term)).locator("dd")
 
 
-def wait_for(path):
-    """A task that lasts until this file is there."""
-    while not path.exists():
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def long_work(work, tmp_path):
     """Many tasks that last until they are let go; gives what lets them go, and waits for their end."""
     go = tmp_path / "go"
+
+    def wait_for(path):  # in here it goes to the workers as it is, and not by a name that they do not know
+        while not path.exists():
+            time.sleep(0.05)
+
     futures = work.map(wait_for, [go] * 60, pure=False)
 
     def let_go():
