@@ -15,6 +15,7 @@ from pathlib import Path
 import bursts
 import decision
 import idle
+import many_clusters
 import probe_load
 import reaction
 import scrapes
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,
+    "many_clusters": many_clusters.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
     "scrapes": scrapes.measure,
