@@ -54,16 +54,6 @@ def test_hold_and_let_go(page, api):
     assert status(api)["hold"] is None
 
 
-def test_a_request_brings_workers(page, api):
-    page.get_by_label("At least").fill("2")
-    page.locator("#requests").get_by_label("for").fill("5 s")
-    page.get_by_role("button", name="Request").click()
-    expect(page.locator("#workers tr .is-ready")).to_have_count(2)
-    expect(page.locator("#decisions")).to_contain_text("requested at least 2")
-    expect(page.locator("#notices li")).to_have_count(0)  # it has expired
-    assert status(api)["floor"] is None
-
-
 def test_the_record_tells_who_it_was(page):
     page.get_by_role("button", name="Pause growing").click()
     expect(page.locator("#decisions > li", has_text="growing paused").first).to_contain_text(

@@ -20,17 +20,35 @@ def figure(page, term):
     return page.locator("#figures div", has=page.locator("dt", has_text=term)).locator("dd")
 
 
-def test_growth_and_what_comes_after_it(page, work):
+@pytest.fixture
+def long_work(work, tmp_path):
+    """Many tasks that last until they are let go; gives what lets them go, and waits for their end."""
+    go = tmp_path / "go"
+
+    def wait_for(path):  # in here it goes to the workers as it is, and not by a name that they do not know
+        while not path.exists():
+            time.sleep(0.05)
+
+    futures = work.map(wait_for, [go] * 60, pure=False)
+
+    def let_go():
+        go.touch()
+        work.gather(futures)
+        futures.clear()
+
+    yield let_go
+    let_go()
+
+
+def test_growth_and_what_comes_after_it(page, long_work):
     expect(figure(page, "limits")).to_have_text("0 to 3")
-    futures = work.map(time.sleep, [1.5] * 12, pure=False)
     expect(figure(page, "target")).to_have_text("3")
     expect(figure(page, "busy")).not_to_have_text("0")
     expect(page.locator("#load-figures")).to_contain_text("with a worker")
     expect(page.locator("#workers tr")).to_have_count(3)
     expect(page.locator("#workers .is-busy").first).to_be_visible()
     expect(page.locator("#workers-chart")).to_have_attribute("aria-label", re.compile("target 3"))
-    work.gather(futures)
-    del futures
+    long_work()
     expect(figure(page, "target")).to_have_text("0")
     expect(page.locator("#workers")).to_contain_text("There are none.")
     expect(page).to_have_title("0 workers · default · trio-adaptive")
@@ -61,10 +79,9 @@ def test_the_past_is_there_when_the_page_is_opened(page, work):
     assert max(target for _, target in points) >= 1
 
 
-def test_the_charts_are_drawn(page, work):
-    futures = work.map(time.sleep, [0.5] * 6, pure=False)
+def test_the_charts_are_drawn(page, long_work):
     expect(figure(page, "busy")).not_to_have_text("0")
-    work.gather(futures)
+    long_work()
     painted = (
         "() => [...document.querySelectorAll('.chart')].map((chart) => { const seen = [];"
         " const walk = (node) => { if (node.tagName === 'CANVAS') seen.push(node);"

@@ -17,7 +17,7 @@ export class Chart {
    * `areas` are names of columns from the bottom to the top, each also the name of its colour.
    * `lines` are {column, colour, dash, width, loose}; a loose one may lie far above what is shown.
    */
-  constructor(place, { areas, lines, }) {
+  constructor(place, { areas, lines }) {
     Object.assign(this, { place, areas, lines });
     this.#build();
     onThemeChange(() => this.#build());

@@ -52,7 +52,10 @@ export class Decisions {
     this.known.add(record.id);
     this.list.querySelector(".empty")?.remove();
     this.list.prepend(itemOf(record));
-    while (this.list.children.length > KEPT) this.list.lastElementChild.remove();
+    while (this.list.children.length > KEPT) {
+      this.known.delete(this.list.lastElementChild.dataset.id);
+      this.list.lastElementChild.remove();
+    }
     setText(byId("latest"), record.words);
   }
 

@@ -19,6 +19,7 @@ export class View {
     Object.assign(this, { size, load, decisions, controls, onRefused });
     this.stopped = new AbortController();
     this.drawn = 0;
+    this.timer = null;
   }
 
   /** Show another cluster from now on. */
@@ -56,10 +57,19 @@ export class View {
     dask.hidden = !/^https?:/.test(status.dashboard);
     if (!dask.hidden) dask.href = status.dashboard;
     document.title = `${status.counts.observed * status.unit_size} workers · ${status.name} · trio-adaptive`;
-    if (performance.now() - this.drawn >= pace()) this.draw();
+    this.#drawInTime();
+  }
+
+  /** Draw now, or when the pace allows it; the latest is drawn in any case. */
+  #drawInTime() {
+    const rest = this.drawn + pace() - performance.now();
+    if (rest <= 0) this.draw();
+    else this.timer ??= setTimeout(() => this.draw(), rest);
   }
 
   draw() {
+    clearTimeout(this.timer);
+    this.timer = null;
     if (this.status === null || document.hidden) return;
     this.drawn = performance.now();
     const seconds = Number(document.querySelector("#window input:checked").value);
@@ -69,17 +79,20 @@ export class View {
   }
 
   async #past(name, signal) {
-    try {
-      const status = await ask(clusterPath(name), { signal });
-      const past = await ask(clusterPath(name, `/records?limit=${PAST}&all=true`), { signal });
-      const told = await ask(clusterPath(name, `/records?limit=${TOLD}`), { signal });
-      if (signal.aborted) return;
-      this.history.addRecords(past.records, status);
-      this.decisions.fill(told.records);
-      this.take(status);
-      this.draw();
-    } catch (error) {
-      if (!signal.aborted) await this.onRefused(error);
+    while (!signal.aborted) {
+      try {
+        const status = await ask(clusterPath(name), { signal });
+        const past = await ask(clusterPath(name, `/records?limit=${PAST}&all=true`), { signal });
+        const told = await ask(clusterPath(name, `/records?limit=${TOLD}`), { signal });
+        if (signal.aborted) return;
+        this.history.addRecords(past.records, status);
+        this.decisions.fill(told.records);
+        this.take(status);
+        this.draw();
+        return;
+      } catch (error) {
+        if (!signal.aborted) await this.onRefused(error);
+      }
     }
   }
 
