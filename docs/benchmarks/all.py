@@ -19,6 +19,7 @@ import idle
 import many_clusters
 import probe_load
 import reaction
+import scrapes
 import shrinking
 import starts
 from common import facts
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
     "api_load": api_load.measure,
+    "scrapes": scrapes.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 

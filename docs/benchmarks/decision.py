@@ -23,12 +23,18 @@ from trio_adaptive.decision.model import (
     Sampled,
     Suggest,
     Suggested,
+    TaskGroup,
     Unit,
     UnitId,
+    Work,
     WorkerName,
 )
 from trio_adaptive.decision.rules import Rules
-from trio_adaptive.decision.state import Floor, State
+from trio_adaptive.decision.state import Floor, Shadow, State
+from trio_adaptive.decision.targets.adaptive import Adaptive
+from trio_adaptive.decision.targets.arrivals import Arrivals
+from trio_adaptive.decision.targets.levels import Levels
+from trio_adaptive.decision.targets.simple import Count, Dask
 
 SIZES = (10, 1_000, 10_000, 100_000)
 Step = Callable[[], object]
@@ -174,6 +180,57 @@ def growing_limited(world: World) -> Step:
     return step
 
 
+def busy_work(n: int) -> Work:
+    """Each worker has a task, some wait, of twenty kinds."""
+    groups = tuple(
+        TaskGroup(
+            f"kind-{i}", 5, n // 20, 3, (f"kind-{i - 1}",) if i else (), 1000, 4.0, 4.0, 9.0, (3.0,) * 32
+        )
+        for i in range(20)
+    )
+    running = 20 * (n // 20)
+    return Work(
+        n, running, n, running, 100, seconds=4.0 * running, groups=groups, submissions=500, submitted=90_000
+    )
+
+
+def steady_adaptive(world: World) -> Step:
+    """Every limiter on, and the policy that learns, with a hundred gaps of each level to learn from."""
+    state = evolve(limited(world), policy=learned(world.n), startups=(30.0,) * 16)
+    return _with_work(world, state)
+
+
+def steady_shadowed(world: World) -> Step:
+    """The same, while two policies advise."""
+    shadows = (Shadow("dask", Dask()), Shadow("count", Count()))
+    state = evolve(limited(world), policy=learned(world.n), startups=(30.0,) * 16, shadows=shadows)
+    look = Sample(
+        0.5, 0.5, "interval", world.units, Load(world.n, processing=world.n, work=busy_work(world.n))
+    )
+    state, _, _ = decide(state, Sampled(look))
+    return _with_work(world, evolve(state, shadows=state.shadows))
+
+
+def learned(n: int) -> Adaptive:
+    """A policy that has seen each of its levels come and go."""
+    gaps = tuple(tuple(float(10 + (level + i) % 97) for i in range(24)) for level in range(n))
+    levels = Levels(n // 2, tuple(-float(level % 60) for level in range(n)), gaps)
+    buckets = tuple((float(-i), 480 - i, 80_000 - i) for i in range(40, 0, -1))
+    return Adaptive(startup=30.0, levels=levels, arrivals=Arrivals(buckets, 480, 80_000, 300.0))
+
+
+def _with_work(world: World, state: State) -> Step:
+    work = busy_work(world.n)
+
+    def step():
+        load = Load(world.n, processing=world.n, work=work)
+        _, _, record = decide(state, Sampled(Sample(1, 1, "interval", world.units, load)))
+        check(record.decision.final >= world.n // 2, "a size")
+        check(len(record.shadows) == len(state.shadows), "all of them advise")
+
+    return step
+
+
 class Upstream(AdaptiveCore):
     """The rule of distributed's own, on sets that are there already."""
 
@@ -215,6 +272,8 @@ SITUATIONS: dict[str, tuple[Callable[[World], Step], Callable[[int], int] | None
     "one of all that leave has left": (outcome, None),
     "steady, every limiter on": (steady_limited, None),
     "growing by a tenth, every limiter on": (growing_limited, None),
+    "policy `adaptive`, every limiter on": (steady_adaptive, None),
+    "the same, and two shadows": (steady_shadowed, None),
 }
 
 

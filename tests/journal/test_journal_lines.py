@@ -22,8 +22,10 @@ from trio_adaptive.decision.model import (
     Sample,
     Sampled,
     TaskClass,
+    TaskGroup,
     Unit,
     UnitState,
+    Work,
 )
 from trio_adaptive.decision.policy import Advice
 from trio_adaptive.decision.state import State
@@ -56,7 +58,28 @@ UNITS = st.builds(
     stored=st.integers(0, 2**62),
 )
 CLASSES = st.builds(TaskClass, st.text(max_size=3), st.just({"GPU": 1.0}), *[st.just(1)] * 5, SECONDS)
-LOADS = st.builds(Load, st.integers(0, 9), st.text(max_size=9), st.none() | st.integers(0, 9))
+GROUPS = st.builds(
+    TaskGroup,
+    st.sampled_from("abcd"),
+    *[st.integers(0, 3)] * 3,
+    after=st.just(()) | st.just(("z",)),
+    mean=SECONDS,
+    elapsed=st.lists(SECONDS, max_size=3).map(tuple),
+)
+WORKS = st.builds(
+    Work,
+    *[st.integers(0, 3)] * 6,
+    SECONDS,
+    classes=st.lists(CLASSES, max_size=1).map(tuple),
+    groups=st.lists(GROUPS, max_size=4).map(tuple),
+)
+LOADS = st.builds(
+    Load,
+    st.integers(0, 9),
+    st.text(max_size=9),
+    st.none() | st.integers(0, 9),
+    work=st.none() | WORKS,
+)
 SAMPLES = st.builds(
     Sample,
     SECONDS,
@@ -123,8 +146,8 @@ def test_lines_are_strict_json_though_limits_may_be_infinite():
 
 
 def test_another_format_is_refused():
-    line = header_line(Header(NOON, 0.0, State(), "begin")).replace(b'"journal":1', b'"journal":2')
-    with pytest.raises(ValueError, match="format 2 of another version"):
+    line = header_line(Header(NOON, 0.0, State(), "begin")).replace(b'"journal":2', b'"journal":3')
+    with pytest.raises(ValueError, match="format 3 of another version"):
         decode(Context(), line)
 
 

@@ -17,9 +17,13 @@ from attrs import evolve
 from cattrs import Converter
 
 from trio_adaptive.decision.model import Load, Sample, Unit
+from trio_adaptive.journal.work import apply_work_changes, work_changes
 
 LOAD = get_type_hints(Load)
 UNIT = {name: hint for name, hint in get_type_hints(Unit).items() if name not in {"id", "idle"}}
+
+WHOLE, CHANGED = "work", "work_changes"
+"""The work as it is, or only what has changed in it."""
 
 NOWHERE = Load(0)
 """Stands for the load where there has been no look yet; that of a decision that tells of none."""
@@ -44,14 +48,28 @@ def apply_changes(before: Sample | None, at: float, line: Mapping[str, Any], con
         ValueError, TypeError, KeyError, IndexError: it is none of such a line, or of one after another sample.
     """
     load = NOWHERE if before is None else before.load
-    said = {name: converter.structure(value, LOAD[name]) for name, value in line.get("load", {}).items()}
+    said = _said(load, line.get("load", {}), converter)
     units = _changed_units(() if before is None else before.units, line.get("units", {}), converter)
     return Sample(line["begun"], at, line["cause"], units, evolve(load, **said), line.get("new_size"))
 
 
 def _load_changes(before: Load, now: Load, converter: Converter) -> dict[str, Any]:
-    changed = (name for name in LOAD if getattr(before, name) != getattr(now, name))
-    return {name: converter.unstructure(getattr(now, name), LOAD[name]) for name in changed}
+    changed = [name for name in LOAD if getattr(before, name) != getattr(now, name)]
+    line = {name: converter.unstructure(getattr(now, name), LOAD[name]) for name in changed if name != WHOLE}
+    if WHOLE in changed and before.work is not None and now.work is not None:
+        line[CHANGED] = work_changes(before.work, now.work, converter)
+    elif WHOLE in changed:
+        line[WHOLE] = converter.unstructure(now.work, LOAD[WHOLE])
+    return line
+
+
+def _said(before: Load, line: Mapping[str, Any], converter: Converter) -> dict[str, Any]:
+    said = {name: converter.structure(value, LOAD[name]) for name, value in line.items() if name != CHANGED}
+    if CHANGED in line:
+        if before.work is None:
+            raise ValueError("changes of a work that is not known")
+        said[WHOLE] = apply_work_changes(before.work, line[CHANGED], converter)
+    return said
 
 
 def _units_changes(before: Sequence[Unit], now: Sequence[Unit], converter: Converter) -> dict[str, Any]:

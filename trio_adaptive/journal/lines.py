@@ -46,7 +46,9 @@ from trio_adaptive.decision.targets.adaptive import Adaptive
 from trio_adaptive.decision.targets.simple import Count, Dask, Demand, Fixed
 from trio_adaptive.journal.deltas import NOWHERE, apply_changes, changes
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+READABLE: Final = frozenset({1, FORMAT})
+"""1 wrote the work whole on every look that changed it."""
 
 Reason: TypeAlias = Literal["begin", "rotated", "resumed", "lost", "again"]
 """Why there is a header: adapting begins; a new file; writing has become possible again; some records could not be
@@ -259,7 +261,7 @@ def decode(context: Context, line: bytes) -> Line:
     content = json.loads(line)
     time = datetime.fromisoformat(content["time"]).timestamp()
     if "journal" in content:
-        if content["journal"] != FORMAT:
+        if content["journal"] not in READABLE:
             raise ValueError(f"format {content['journal']} of another version of this program, not {FORMAT}")
         return CONVERTER.structure({**content, "time": time}, Header)
     return End(time, str(content["end"])) if "end" in content else _entry(context, content, time)

@@ -72,10 +72,11 @@ class Group:
             self.coming,
             self.after,
             self.measured,
-            self.total / self.measured if self.measured else 0.0,
-            self.average,
-            self.longest,
-            tuple(now - began for began in islice(self.running.values(), TOLD)),
+            # As many digits as the probe tells.
+            round(self.total / self.measured, 6) if self.measured else 0.0,
+            round(self.average, 6),
+            round(self.longest, 3),
+            tuple([round(now - began, 3) for began in islice(self.running.values(), TOLD)]),
         )
 
 

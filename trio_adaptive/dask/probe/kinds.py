@@ -52,6 +52,7 @@ def _told(prefix: Any, states: Any, elapsed: Any) -> dict[str, Any]:
     total = prefix.all_durations.get("compute", 0.0)
     coming = states.get("waiting", 0)
     known = total > 0
+    # Rounded: to more digits nothing of it is known, and all of them would be written down at each look.
     return {
         "name": prefix.name,
         "ready": states.get("queued", 0) + states.get("no-worker", 0),
@@ -59,10 +60,10 @@ def _told(prefix: Any, states: Any, elapsed: Any) -> dict[str, Any]:
         "coming": coming,
         "after": _after(prefix) if coming else [],
         "measured": count if known else 0,
-        "mean": total / count if known and count else 0.0,
-        "average": prefix.duration_average,
-        "longest": max(prefix.max_exec_time, 0.0),
-        "elapsed": list(elapsed[:TOLD]),
+        "mean": round(total / count, 6) if known and count else 0.0,
+        "average": round(prefix.duration_average, 6),
+        "longest": round(max(prefix.max_exec_time, 0.0), 3),
+        "elapsed": [round(seconds, 3) for seconds in elapsed[:TOLD]],
     }
 
 

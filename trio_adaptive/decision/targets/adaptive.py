@@ -170,7 +170,8 @@ class Adaptive:
             queue,
             cleared(work, view, scene.every, startup, queue.each),
             arriving=arrivals.rate(view.at) * usual,
-            recent=arrivals.recent(view.at) * usual,
+            # What those that are here could have done in that time is no work for more.
+            recent=max(0.0, arrivals.recent(view.at) * usual - here * scene.per * arrivals.span),
             startup=startup,
             least_work=least_work,
         )
@@ -200,7 +201,10 @@ class Adaptive:
                 return level, least
             waiting = max(1 / arrivals.burst, arrivals.burst / levels.most)
             restart = startup * (self._price + self.value_of_time * waiting)
-            if at < (until := self._round(last + keep_time(levels.gaps_of(level - 1), restart), scene)):
+            below = levels.gaps_of(level - 2) if level > 1 else ()
+            if at < (
+                until := self._round(last + keep_time(levels.gaps_of(level - 1), restart, below), scene)
+            ):
                 return level, until
         return needed, math.inf
 

@@ -71,6 +71,9 @@ def share_of(work: Work, offers: Offers | None) -> Share:
         work: all of it.
         offers: what a new worker has; None where nobody knows.
     """
+    if not work.classes:
+        pending = work.queued + work.waiting
+        return Share(pending + work.processing, pending, max(0.0, work.seconds), 0, (), (), ())
     fits: list[tuple[TaskClass, Fit]] = [(each, _fit(each, offers)) for each in work.classes]
     closed = [each for each, fit in fits if fit != "open"]
     waiting = sum(each.waiting for each in closed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Final
 
 from attrs import frozen
@@ -67,8 +68,8 @@ def _estimate(group: TaskGroup, before: Remembered | None) -> float | None:
         trusted = min(before.count, TRUSTED)
         count, total = count + trusted, total + trusted * before.mean
     if not count:
-        longest = max(group.elapsed, default=0.0)
+        longest = group.elapsed[0] if group.elapsed else 0.0
         return longest if longest > 0 else None
     mean = total / count
-    late = [elapsed for elapsed in group.elapsed if elapsed > mean]
+    late = list(takewhile(lambda elapsed: elapsed > mean, group.elapsed))  # the longest first
     return (total + sum(late)) / (count + len(late)) if late else mean

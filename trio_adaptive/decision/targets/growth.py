@@ -66,9 +66,15 @@ def cleared(work: Work, view: View, every: Sequence[Kind], startup: float, each:
     running_share = 1 - in_line / work.processing if work.processing else 0.0
     for kind in every:
         unseen = kind.group.running - len(kind.group.elapsed)
-        for elapsed in kind.group.elapsed:
-            total += _taken(max(kind.duration, elapsed), startup, each)
-        total += max(0.0, unseen * running_share) * _taken(max(kind.duration, SHORTEST), startup, each)
+        late = 0
+        for elapsed in kind.group.elapsed:  # the longest first
+            if elapsed <= kind.duration:
+                break
+            total += _taken(elapsed, startup, each)
+            late += 1
+        others = len(kind.group.elapsed) - late + max(0.0, unseen * running_share)
+        if others:
+            total += others * _taken(max(kind.duration, SHORTEST), startup, each)
     threads = work.threads / work.workers if work.workers else 1.0
     for since in view.starting:
         left = min(startup, max(0.0, view.at - since))
@@ -92,11 +98,13 @@ def more_workers(
         queue: tasks that wait.
         begun: how many of them will have begun by then.
         arriving: work to be expected, in seconds a second.
-        recent: work that has come of late, in seconds.
+        recent: work that has come of late beyond what there are workers for, in seconds.
         startup: in seconds.
         least_work: seconds of work that a new worker is to have.
     """
     left = min(queue.tasks, queue.tasks + arriving * startup / queue.each - begun)
     if left <= 0:
         return 0
-    return math.ceil(min(left, (left * queue.each + recent) / least_work) - 1e-9)
+    threads = min(left, (left * queue.each + recent) / least_work)
+    # Where somebody is there or comes, what is more likely begun than left by then is not worth a start.
+    return math.floor(threads + 0.5) if begun else math.ceil(threads - 1e-9)

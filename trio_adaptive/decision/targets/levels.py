@@ -76,25 +76,39 @@ class Levels:
 
 
 @lru_cache(maxsize=4096)
-def keep_time(gaps: tuple[float, ...], restart: float) -> float:
+def keep_time(gaps: tuple[float, ...], restart: float, below: tuple[float, ...] = ()) -> float:
     """For how long keeping is best: the c for which ``E[min(gap, c)] + restart * P(gap > c)`` is least.
 
-    The expectation is over the gaps seen and the prior, see `PRIOR_SCALE`, which counts as `PRIOR_WEIGHT` of them.
+    The expectation is over the gaps seen and a belief that counts as `PRIOR_WEIGHT` of them. That is what the level below has
+    seen, whose gaps are as long or shorter, and as many as `PRIOR_WEIGHT` of the prior, see `PRIOR_SCALE`.
 
     Args:
         gaps: seen, in seconds.
         restart: what closing and starting again costs, in worker-seconds.
+        below: those of the level below.
     """
     if restart <= 0:
         return 0.0
-    ordered = sorted(gaps)
-    passed = [0.0, *accumulate(ordered)]
+    own, under = _Seen(gaps, restart), _Seen(below, restart)
     scale = PRIOR_SCALE * restart
+    weight = PRIOR_WEIGHT / (PRIOR_WEIGHT + len(below))
     best, best_cost = 0.0, math.inf
-    for c in (*(share * restart for share in CANDIDATES), *ordered):
-        shorter = bisect_right(ordered, c)
-        cost = passed[shorter] + (len(ordered) - shorter) * (c + restart)
-        cost += PRIOR_WEIGHT * (scale * math.log1p(c / scale) + restart / (1 + c / scale))
+    for c in (*(share * restart for share in CANDIDATES), *own.ordered):
+        prior = PRIOR_WEIGHT * (scale * math.log1p(c / scale) + restart / (1 + c / scale))
+        cost = own.cost(c) + weight * (under.cost(c) + prior)
         if cost < best_cost:
             best, best_cost = c, cost
     return best
+
+
+class _Seen:
+    """What keeping for so long would have cost over some gaps."""
+
+    def __init__(self, gaps: tuple[float, ...], restart: float) -> None:
+        self.ordered = sorted(gaps)
+        self._passed = [0.0, *accumulate(self.ordered)]
+        self._restart = restart
+
+    def cost(self, c: float) -> float:
+        shorter = bisect_right(self.ordered, c)
+        return self._passed[shorter] + (len(self.ordered) - shorter) * (c + self._restart)
