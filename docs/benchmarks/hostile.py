@@ -165,7 +165,7 @@ async def tls_abuse(target: Target, chance: random.Random) -> None:
 
 ATTACKS: dict[str, tuple[Attack, int]] = {
     "too much: bodies, heads, paths, depth": (oversized, 2000),
-    "malformed: noise, broken requests, contradicting lengths": (malformed, 4000),
+    "malformed: noise, broken requests, contradicting lengths": (malformed, 4500),
     "slow: a byte at a time, answers that are not read": (slow, 200),
     "TLS: noise, broken handshakes, plain HTTP": (tls_abuse, 2500),
 }
@@ -192,12 +192,19 @@ def measure(*, quick: bool) -> str:
                 rows.append((name, f"{count:,}", _answers(target.answers)))
                 late[name.partition(":")[0]] = ask(service)
             trio.run(trio.sleep, SETTLE)
-            after = holdings(process)
+            after = [holdings(process)]
+            progress("hostile: once more, to see whether it goes on growing")
+            for attack, number in ATTACKS.values():
+                trio.run(
+                    attacked, Target(host, int(port), trust), attack, number // 20 if quick else number // 2
+                )
+            trio.run(trio.sleep, SETTLE)
+            after.append(holdings(process))
             ask(service)
             check(service.process.poll() is None, "the service has ended")
             errors = service.errors()
         check("Traceback" not in errors, errors)
-    return "\n\n".join((requests_table(rows), lateness(late), kept(before, after)))
+    return "\n\n".join((requests_table(rows), lateness(late), kept(before, *after)))
 
 
 def make_files(folder: Path) -> ssl.SSLContext:
@@ -275,10 +282,11 @@ def lateness(late: dict[str, list[float]]) -> str:
     return table(("how late a decision begins, beside", "decisions", "median, ms", "p99, ms"), rows)
 
 
-def kept(before: tuple[int, int, int], after: tuple[int, int, int]) -> str:
+def kept(*moments: tuple[int, int, int]) -> str:
+    names = ("before", f"{SETTLE:g} s after the last", "after half of it once more, without the fuzzer")
     rows = [
-        ("before", f"{before[0] / 2**20:.1f}", str(before[1]), str(before[2])),
-        (f"{SETTLE:g} s after the last", f"{after[0] / 2**20:.1f}", str(after[1]), str(after[2])),
+        (name, f"{memory / 2**20:.1f}", str(files), str(threads))
+        for name, (memory, files, threads) in zip(names, moments, strict=True)
     ]
     return table(("what the service holds", "memory, MiB", "open files", "threads"), rows)
 

@@ -68,11 +68,11 @@ async def test_request(world):
 
 async def test_policy(world):
     async with world(2) as here:
-        assert await here.get(f"{CLUSTER}/policy") == {"name": "demand"}
+        assert await here.get(f"{CLUSTER}/policy") == {"name": "demand", "shadows": []}
         told = await change(here, "PUT", f"{CLUSTER}/policy", name="fixed:3")
         assert told["policy"] == "fixed:3"
         await here.until(lambda: here.scaler.statistics().counts.observed == 3)
-        assert await here.get(f"{CLUSTER}/policy") == {"name": "fixed:3"}
+        assert await here.get(f"{CLUSTER}/policy") == {"name": "fixed:3", "shadows": []}
         assert commands(here)[-1].by == BY
         command = (await here.get(f"{CLUSTER}/records"))["records"]
         assert {"do": "SetPolicy", "by": BY, "name": "fixed:3"} in [each["command"] for each in command]

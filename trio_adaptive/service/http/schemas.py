@@ -171,7 +171,7 @@ def components() -> dict[str, Schema]:
         "Records": an_object({"records": an_array(_record()), "before": maybe(TEXT)}),
         "Why": an_object({"stories": an_array(an_object(story)), "text": TEXT}),
         "Limits": an_object({"minimum": WHOLE, "maximum": MAYBE_NUMBER}),
-        "Policy": an_object({"name": TEXT}),
+        "Policy": an_object({"name": TEXT, "shadows": attrs_schema(Statistics)["shadows"]}),
         "Stopping": an_object({"stopping": an_array(TEXT)}),
         "Reloaded": schema_of(Reloaded),
         "Document": {"type": "object"},

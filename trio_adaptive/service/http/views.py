@@ -139,8 +139,9 @@ def limits(hosted: Hosted) -> dict[str, Any]:
 
 
 def policies(hosted: Hosted) -> dict[str, Any]:
-    """How the size is found."""
-    return {"name": hosted.scaler.statistics().policy}
+    """How the size is found, and how others that only advise would have done."""
+    now = hosted.scaler.statistics()
+    return {"name": now.policy, "shadows": plain(now.shadows)}
 
 
 def unready(fleet: Fleet) -> dict[str, str]:
