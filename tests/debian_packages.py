@@ -19,6 +19,7 @@ PACKAGES = {
     "promtool": "prometheus",
     "chromium": "chromium",
     "ip": "iproute2",
+    "faketime": "faketime",
 }
 """The Debian package of each program."""
 

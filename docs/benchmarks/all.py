@@ -15,8 +15,10 @@ from pathlib import Path
 import bursts
 import decision
 import idle
+import many_clusters
 import probe_load
 import reaction
+import scrapes
 import shrinking
 import starts
 from common import facts
@@ -27,8 +29,10 @@ BENCHMARKS = {
     "bursts": bursts.measure,
     "idle": idle.measure,
     "decision": decision.measure,
+    "many_clusters": many_clusters.measure,
     "probe_load": probe_load.measure,
     "shrinking": shrinking.measure,
+    "scrapes": scrapes.measure,
 }
 PAGE = Path(__file__).parents[1] / "explanation" / "performance.md"
 

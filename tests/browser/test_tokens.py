@@ -44,7 +44,7 @@ def enter(open_page, url):
         page = open_page(url)
         for token in tokens:
             expect(page.get_by_role("dialog")).to_contain_text("a bearer token")
-            page.get_by_label("Token").fill(token)
+            page.get_by_role("textbox", name="Token").fill(token)
             page.keyboard.press("Enter")
         page.wait_for_selector("#connection[data-state=live]")
         return page
@@ -57,7 +57,7 @@ def enter(open_page, url):
 def test_it_is_asked_for_until_it_counts_and_kept_for_the_tab_alone(enter):
     page = enter("w" * 24, OPERATES)
     assert page.evaluate("Object.keys(localStorage).length + document.cookie.length") == 0
-    assert page.get_by_label("Token").input_value() == ""
+    assert page.locator("#token-text").input_value() == ""
     page.reload()
     page.wait_for_selector("#connection[data-state=live]")
     expect(page.get_by_role("dialog")).to_be_hidden()

@@ -46,6 +46,27 @@ async def test_a_second_driver_is_refused_by_the_first_ones_name(shared_schedule
         assert not first.over
 
 
+async def test_one_of_the_same_name_is_waited_for_a_moment_since_it_may_have_ended_already(shared_scheduler):
+    """A connection that has been closed is seen to be so by a scheduler that stood still only when it goes on."""
+    async with a_world(shared_scheduler) as world:
+        async with a_driver_on(world.link, "ours"):
+            with pytest.raises(AlreadyDriven, match="is driven by ours"):
+                async with another_driver(shared_scheduler, "ours"):
+                    pytest.fail("there are two")
+        async with anyio.create_task_group() as tasks, open_link(shared_scheduler) as link:
+
+            async def first():
+                async with open_line(link, "ours"):
+                    began.set()
+                    await anyio.sleep(0.5)
+
+            began = anyio.Event()
+            tasks.start_soon(first)
+            await began.wait()
+            async with another_driver(shared_scheduler, "ours"):
+                assert await who_drives(world.client) == "ours"
+
+
 async def test_the_next_one_may_drive_as_soon_as_the_one_before_has_left(shared_scheduler):
     async with a_world(shared_scheduler) as world:
         epochs = []

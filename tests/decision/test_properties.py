@@ -220,6 +220,7 @@ class AnyRun(RuleBasedStateMachine):
     def feed(self, event: Event) -> tuple[Action, ...]:
         self.events.append(event)
         before = {name: stage_of(self.state, name) for name in self.town.ever}
+        earlier = self.state
         self.state, actions, record = decide(self.state, event)
         self.records.append(record)
         for name, stage in before.items():
@@ -229,6 +230,8 @@ class AnyRun(RuleBasedStateMachine):
         self.shown |= {name for name in self.town.ever if stage_of(self.state, name) != "gone"}
         assert record.at == event.at
         self.check(actions)
+        self.check_growth(event, actions)
+        self.check_failures(earlier, event, actions)
         for action in actions:
             if isinstance(action, Suggest):
                 self.questions.append(action)
@@ -276,6 +279,34 @@ class AnyRun(RuleBasedStateMachine):
         ) - len(self._ended(actions))
         for name in drained:
             assert name not in town.units or town.units[name].ours or self.state.rules != HASTY
+
+    def check_growth(self, event: Event, actions: tuple[Action, ...]) -> None:
+        """Whatever hangs or is on its way: what is missing is asked for in the same step, unless for one of two reasons."""
+        decision = self.records[-1].decision
+        if decision is None or not isinstance(event, Sampled) or self.stopped:
+            return
+        more = len(of_kind(actions, Launch)) + len(of_kind(actions, Recall))
+        if more >= decision.final - decision.active or self.state.failures:  # the pause after a failure
+            return
+        believed = {u.id for u in event.sample.units if u.state not in ENDED} | self.state.flights.keys()
+        assert "no room below the maximum" in decision.note
+        assert len(believed) >= self.state.most
+
+    def check_failures(self, earlier: State, event: Event, actions: tuple[Action, ...]) -> None:
+        """Each launch that fails counts and is told of; the next ones wait, and come one by one where it is many."""
+        if (
+            isinstance(event, Finished)
+            and event.outcome.action == "launch"
+            and event.outcome.result != "done"
+        ):
+            assert self.state.failures >= 1
+            assert self.state.last_error
+        launched = of_kind(actions, Launch)
+        if launched:
+            assert self.now >= earlier.retry_at or not self.state.failures
+            if self.state.failures >= self.state.rules.breaker_failures:
+                assert len(launched) == 1
+                assert self.state.launched_at.keys() == set(launched)
 
     @staticmethod
     def _ended(actions: tuple[Action, ...]) -> list[UnitId]:
@@ -520,6 +551,23 @@ class AnyRun(RuleBasedStateMachine):
             self.ticks(wanted * self.town.size, 1, answered=True)
         assert len(self.town.serving) == wanted
         assert not self.town.units.keys() - self.town.serving
+        assert not self.state.launched_at  # each launch has come to an end
+        self._stays_at_rest(wanted)
+
+    def _stays_at_rest(self, wanted: int) -> None:
+        """Nothing is done while the load stays the same, nor in a pause that is shorter than the idle timeout."""
+        there, events = self.town.serving, len(self.events)
+        for name in there:
+            self.town.change(name, executing=1, idle=None)
+        self.ticks(wanted * self.town.size, 10, answered=True)
+        if self.state.rules.idle_timeout is None:
+            for name in there:
+                self.town.change(name, executing=0, idle=0.5)
+            self.ticks(0, self.state.rules.wait_count, answered=True)
+            self.ticks(wanted * self.town.size, 1, answered=True)
+        deeds = [a for r in self.records[events:] if r.decision for a in r.decision.actions]
+        assert [deed for deed in deeds if not isinstance(deed, Suggest)] == []
+        assert self.town.serving == there
 
     def _end_everything(self) -> None:
         while self.town.recalls_refused:

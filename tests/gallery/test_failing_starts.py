@@ -16,7 +16,7 @@ from real_dask import LIMIT
 from trio_adaptive import adaptive
 from trio_adaptive.clusters.template import WorkerTemplate, worker_command
 from trio_adaptive.decision.model import Launch
-from trio_adaptive.errors import LaunchesFailed
+from trio_adaptive.errors import ClusterError, LaunchesFailed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
 
@@ -87,6 +87,27 @@ async def test_launches_that_go_on_failing_open_the_breaker_and_are_probed_one_b
         assert sizes[:opened] == [3] * opened
         assert set(sizes[opened:-1]) == {1}
         assert sizes[-1] == 2
+
+
+async def test_requests_that_go_on_being_refused_are_made_three_times_for_all_and_then_for_one(monkeypatch):
+    """dask/dask-jobqueue#620: a round that fails as one, so that each number is known."""
+    options = {"minimum": 3, "maximum": 3, "interval": 0.1, "retry_delay": 0.05, "breaker_failures": 3}
+    refused = True
+
+    async def launch(units):
+        if refused:
+            raise ClusterError(REFUSAL)
+        await real(units)
+
+    async with a_scene() as scene:
+        real = scene.cluster.launch
+        monkeypatch.setattr(scene.cluster, "launch", launch)
+        async with adaptive(scene.cluster, **options) as scaler:
+            await until_so(scaler, lambda: scaler.statistics().failures == 5)
+            refused = False  # the next one is tried after a pause of more than a second
+            await until_so(scaler, lambda: observed(scaler) == 3)
+            assert [len(units) for _, units in decided(scaler, Launch)] == [3, 3, 3, 1, 1, 1, 2]
+            assert scaler.statistics().breaker == "closed"
 
 
 async def test_launches_that_go_on_failing_end_it_where_that_is_wanted():

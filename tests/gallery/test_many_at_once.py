@@ -12,7 +12,7 @@ from gallery_jobs import Job, Queue, spec_cluster
 from gallery_scenes import a_dask_scene, decided, launched, looks, observed, outcomes, threads, until_so
 
 from trio_adaptive import adaptive
-from trio_adaptive.decision.model import Cancel, Launch
+from trio_adaptive.decision.model import Cancel, Drain, Launch
 from trio_adaptive.runtime.lifetime import RETRY_JITTER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration, pytest.mark.gallery]
@@ -147,3 +147,34 @@ async def test_a_dip_of_the_demand_costs_no_place_in_the_queue(waiting_job, coun
         waiting_job.gate.set()
         assert await scene.gather(futures) == work[0]
         assert len(queue.jobs) == 2
+
+
+async def test_those_that_wait_in_the_queue_go_before_any_that_works(waiting_job, counting):
+    """dask/dask-kubernetes#659: busy ones were closed, while others had not even started."""
+    running, most = 2, 8
+
+    class FewAtOnce(waiting_job):
+        async def start(self):
+            self.is_early = len(self.queue.jobs) < running
+            await super().start()
+
+        async def run(self):
+            await (Job.run(self) if self.is_early else super().run())
+
+    queue, names = Queue(), [f"t{i}" for i in range(40)]
+    options = {"maximum": most, "interval": 0.1, "idle_timeout": 0.1, "target_duration": 0.1}
+    opening = spec_cluster(FewAtOnce, {"queue": queue, "suffixes": [""]})
+    async with a_dask_scene(opening) as scene, adaptive(scene.cluster, **options) as scaler:
+        futures = scene.client.map(counting.gated_task(), names, pure=False)
+        await until_so(scaler, lambda: len(queue.jobs) == most)
+        await counting.wait(running)
+        await until_so(scaler, lambda: observed(scaler) == running)
+        busy = [job for job in queue.jobs if job.processes]
+        scaler.set_limits(minimum=0, maximum=running)
+        await until_so(scaler, lambda: sum(not job.over for job in queue.jobs) == running)
+        await looks(scaler, 10)
+        assert [job for job in queue.jobs if not job.over] == busy
+        assert decided(scaler, Drain) == []
+        counting.open_gate()
+        assert await scene.gather(futures) == names
+        assert set(counting.executions.values()) == {1}

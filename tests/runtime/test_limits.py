@@ -163,7 +163,7 @@ async def _watch_starting(cluster, starting):
 
 
 async def test_a_provider_that_throttles_is_asked_for_few_and_ever_later(monkeypatch):
-    monkeypatch.setattr("trio_adaptive.runtime.lifetime.RETRY_JITTER", 0.0)
+    monkeypatch.setattr("trio_adaptive.runtime.changes.RETRY_JITTER", 0.0)
     cluster = FakeCluster(100, startup=1)
     cluster.fail("launch", "throttled: too many requests", times=4)
     async with running(cluster, max_launching=5, retry_delay=1) as scaler:

@@ -119,7 +119,7 @@ async def test_a_drain_that_takes_too_long_is_given_up():
 
 
 async def test_launches_that_fail_are_tried_again_after_longer_and_longer(monkeypatch):
-    monkeypatch.setattr("trio_adaptive.runtime.lifetime.RETRY_JITTER", 0.0)
+    monkeypatch.setattr("trio_adaptive.runtime.changes.RETRY_JITTER", 0.0)
     cluster = FakeCluster(2)
     cluster.fail("launch", "quota exceeded", times=5)
     begun = anyio.current_time()

@@ -37,18 +37,18 @@ async def town(total, weights, **clusters):
         place = Town(sharing, clusters, {})
         async with trio.open_nursery() as adapting:
             for name, cluster in clusters.items():
-                await adapting.start(_adapt, place, name, cluster, weights.get(name, 1), nursery)
+                await adapting.start(_adapt, place, name, cluster, weights.get(name, 1))
             nursery.start_soon(_guard, place)
             yield place
             adapting.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
 
 
-async def _adapt(place, name, cluster, weight, nursery, *, task_status):
+async def _adapt(place, name, cluster, weight, *, task_status):
     prepare = place.sharing.joining(name, weight)
     async with adaptive(cluster, prepare=prepare, **OPTIONS) as scaler:
         place.scalers[name] = scaler
-        nursery.start_soon(place.sharing.follow, name, scaler)
+        place.sharing.follow(name, scaler)
         task_status.started()
         await trio.sleep_forever()
 

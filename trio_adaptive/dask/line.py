@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -20,7 +21,7 @@ from trio_adaptive.dask.link import SchedulerLink, scheduler_errors
 from trio_adaptive.dask.loops import CANCEL_GRACE, home_post
 from trio_adaptive.dask.probe.talk import FAREWELL, Talk, mark_seen
 from trio_adaptive.dask.streams import LEAVE_TIMEOUT, RETRY_FIRST, RETRY_LONGEST
-from trio_adaptive.dask.turn import NoProbe, Request, begin_turn
+from trio_adaptive.dask.turn import DrivenByNamesake, NoProbe, Request, begin_turn
 from trio_adaptive.errors import AlreadyDriven, ClusterError
 
 logger = logging.getLogger("trio_adaptive.dask")
@@ -30,6 +31,9 @@ TTL: Final = 10.0
 
 FIRST: Final = 5.0
 """How long to wait for a scheduler that does not answer, in seconds, before going on without a lease for now."""
+
+AFTERMATH: Final = 2.0
+"""How long to wait for the end of a turn of our own name, in seconds: its connection is closed, but nobody has seen that."""
 
 WORKERS: Final = "workers"
 """The reason of a wake-up after which the roster has to be asked for anew."""
@@ -72,7 +76,14 @@ class Line:
         Raises:
             AlreadyDriven: it is somebody else's turn.
         """
-        self.keep(await self._obtain(take_over=take_over))
+        end = time.monotonic() + AFTERMATH
+        while True:
+            try:
+                return self.keep(await self._obtain(take_over=take_over))
+            except DrivenByNamesake:
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(RETRY_FIRST)
 
     def keep(self, comm: Any = None) -> None:
         """Hold this connection, which has the lease, or get one."""

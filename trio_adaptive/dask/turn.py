@@ -22,6 +22,10 @@ class NoProbe(ClusterError):  # noqa: N818 - the name says what is wrong
     """The scheduler forbids plugins, or the probe cannot work there."""
 
 
+class DrivenByNamesake(AlreadyDriven):
+    """One of our own name drives: a sibling, or an earlier turn of ours of whose end the scheduler has not heard yet."""
+
+
 @frozen
 class Request:
     """What is asked for.
@@ -79,7 +83,8 @@ async def _ask_for_turn(comm: Any, link: SchedulerLink, request: Request) -> int
     if answer is None:
         return None
     if "epoch" not in answer:
-        raise AlreadyDriven(
+        kind = DrivenByNamesake if answer["driver"] == request.driver else AlreadyDriven
+        raise kind(
             f"{link.address} is driven by {answer['driver']}, for {answer['seconds']:.0f} s now; "
             "take_over=True (--take-over) takes its place"
         )

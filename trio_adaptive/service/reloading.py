@@ -11,9 +11,11 @@ from attrs import define, evolve, field
 
 from trio_adaptive.errors import ConfigurationError, ScalerStoppedError
 from trio_adaptive.service.config_file.changes import Changes, changes, place
+from trio_adaptive.service.config_file.check import in_words
 from trio_adaptive.service.config_file.given import Given
 from trio_adaptive.service.config_file.reading import Configuration, read_configuration
 from trio_adaptive.service.fleet import Fleet, Reloaded
+from trio_adaptive.service.notify import Notifier
 from trio_adaptive.service.sharing import Sharing
 
 logger = logging.getLogger(__name__)
@@ -30,12 +32,14 @@ class Reloading:
         given: what the command line said, which still wins.
         sharing: the division of a shared maximum.
         fleet: the clusters that are up; set once there is one.
+        notifier: tells systemd.
     """
 
     current: Configuration
     given: Given
     sharing: Sharing
     fleet: Fleet | None = None
+    notifier: Notifier = field(factory=Notifier)
     _lock: trio.Lock = field(factory=trio.Lock, init=False)
 
     async def __call__(self) -> Reloaded:
@@ -47,8 +51,12 @@ class Reloading:
         async with self._lock:
             if self.current.file is None:
                 return Reloaded()
-            new = await trio.to_thread.run_sync(read_configuration, self.current.file, self.given)
-            return self._apply(new, changes(self.current, new))
+            self.notifier.reloading()
+            try:
+                new = await trio.to_thread.run_sync(read_configuration, self.current.file, self.given)
+                return self._apply(new, changes(self.current, new))
+            finally:
+                self.notifier.ready(in_words(self.current))
 
     async def on_signal(self) -> None:
         """The same for somebody who can only read the log."""

@@ -69,11 +69,14 @@ class Sharing:
             self._claims[name] = evolve(self._claims[name], weight=weight)
             self.divide()
 
-    async def follow(self, name: str, scaler: Adaptive) -> None:
-        """Renew the claim of a cluster with each of its records."""
-        async for _ in scaler.records():
+    def follow(self, name: str, scaler: Adaptive) -> None:
+        """Renew the claim of a cluster with each of its records from now on."""
+
+        def heard(_event: object, _record: object) -> None:
             if self._renew(name, scaler):
                 self._news.set()
+
+        scaler.listen(heard)
 
     async def run(self) -> None:
         """Divide whenever that is due, for ever."""
@@ -96,7 +99,7 @@ class Sharing:
     def _renew(self, name: str, scaler: Adaptive) -> bool:
         """Whether there is a reason for a new division: something has changed, and somebody waits for that."""
         before = self._claims.get(name)
-        if before is None or math.isinf(self.total):
+        if before is None or math.isinf(self.total) or self._scalers.get(name) is not scaler:
             return False
         now = scaler.statistics()
         size = now.unit_size

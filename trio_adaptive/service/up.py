@@ -9,16 +9,18 @@ from functools import partial
 from typing import TypeAlias
 
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
 from trio_adaptive.errors import ClusterError
 from trio_adaptive.service.client.discovery import announced
+from trio_adaptive.service.config_file.check import in_words
 from trio_adaptive.service.config_file.given import Given
 from trio_adaptive.service.config_file.reading import Configuration, Hosting
 from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signal
 from trio_adaptive.service.fleet import Fleet, Hosted
 from trio_adaptive.service.foreign_cluster import foreign_cluster
 from trio_adaptive.service.hangup import watch_hangups
+from trio_adaptive.service.notify import Notifier, notifier_of_environment
 from trio_adaptive.service.reloading import Reloading
 from trio_adaptive.service.several import Several, until_taken_over
 from trio_adaptive.service.sharing import Sharing
@@ -45,10 +47,12 @@ async def up(configuration: Configuration, given: Given, *, live: bool, web: Web
         The exit code 0, since ending is what it was asked for.
     """
     reloading = Reloading(configuration, given, Sharing(configuration.service.maximum))
+    notifier = reloading.notifier = notifier_of_environment()
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as serving:
             signals = Signals(serving)
             await nursery.start(signals.watch)
+            nursery.start_soon(notifier.keep_alive)
             stop = _stopper(serving)
             fleet = reloading.fleet = Fleet(stop, reloading, expected=tuple(configuration.clusters))
             if configuration.file is not None:
@@ -59,12 +63,27 @@ async def up(configuration: Configuration, given: Given, *, live: bool, web: Web
                 url = await nursery.start(web, fleet)
                 print(f"Service    {url}", flush=True)
                 await nursery.start(_announce, url, configuration.service.name or "")
-            if len(configuration.clusters) == 1:
-                await _one(reloading, fleet, signals, live=live)
-            else:
-                await _several(reloading, fleet, signals)
+            running = _Running(reloading, fleet, signals, notifier)
+            await (_one(running, live=live) if len(configuration.clusters) == 1 else _several(running))
         nursery.cancel_scope.cancel()
     return 0
+
+
+@frozen
+class _Running:
+    """What all clusters have in common."""
+
+    reloading: Reloading
+    fleet: Fleet
+    signals: Signals
+    notifier: Notifier
+
+    async def until_stopping(self) -> None:
+        """Tell when the end begins, which takes as long as the clusters need."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.notifier.stopping()
 
 
 async def _announce(
@@ -93,44 +112,49 @@ def opening(hosting: Hosting) -> AbstractAsyncContextManager[Elastic]:
     return elastic(hosting.plan) if isinstance(hosting.plan, Plan) else foreign_cluster(hosting.plan)
 
 
-async def _one(reloading: Reloading, fleet: Fleet, signals: Signals, *, live: bool) -> None:
+async def _one(running: _Running, *, live: bool) -> None:
+    reloading, sharing = running.reloading, running.reloading.sharing
     (hosting,) = reloading.current.clusters.values()
     async with _shared(reloading, hosting) as cluster, trio.open_nursery() as nursery:
-        signals.pids = cluster.pids
+        running.signals.pids = cluster.pids
         await nursery.start(renew_on_signal, lambda: [cluster])
-        nursery.start_soon(reloading.sharing.run)
-        nursery.start_soon(reloading.sharing.follow, hosting.name, cluster.scaler)
-        fleet.add(_hosted(hosting, cluster))
+        nursery.start_soon(running.until_stopping)
+        nursery.start_soon(sharing.run)
+        sharing.follow(hosting.name, cluster.scaler)
+        running.fleet.add(_hosted(hosting, cluster))
         _greet(cluster)
+        running.notifier.ready(in_words(reloading.current))
         async with watched(cluster.scaler, live=live):
             await until_taken_over(cluster)
         nursery.cancel_scope.cancel()
 
 
-async def _several(reloading: Reloading, fleet: Fleet, signals: Signals) -> None:
-    sharing = reloading.sharing
+async def _several(running: _Running) -> None:
+    reloading, fleet, sharing = running.reloading, running.fleet, running.reloading.sharing
     async with trio.open_nursery() as nursery:
 
         def came(hosting: Hosting, cluster: Elastic) -> None:
             fleet.add(_hosted(hosting, cluster))
-            nursery.start_soon(sharing.follow, hosting.name, cluster.scaler)
+            sharing.follow(hosting.name, cluster.scaler)
             _greet(cluster, hosting.name)
 
         several = Several(partial(_shared, reloading), came, lambda hosting: fleet.remove(hosting.name))
-        signals.pids = lambda: [pid for cluster in several.up.values() for pid in cluster.pids()]
+        running.signals.pids = lambda: [pid for cluster in several.up.values() for pid in cluster.pids()]
         await nursery.start(renew_on_signal, lambda: list(several.up.values()))
+        nursery.start_soon(running.until_stopping)
         nursery.start_soon(sharing.run)
         async with trio.open_nursery() as clusters:
             for hosting in reloading.current.clusters.values():
                 clusters.start_soon(several.host, hosting)
+            # One that cannot be brought up is no reason to call the service not ready: see /readyz.
+            running.notifier.ready(in_words(reloading.current))
         nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def _shared(reloading: Reloading, hosting: Hosting) -> AsyncGenerator[Elastic]:
-    hosting = reloading.current.clusters[
-        hosting.name
-    ]  # it may have been changed since it was up the last time
+    # It may have been changed since it was up the last time.
+    hosting = reloading.current.clusters[hosting.name]
     sharing = reloading.sharing
     prepare = sharing.joining(hosting.name, hosting.weight)
     try:

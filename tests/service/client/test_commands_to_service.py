@@ -107,7 +107,7 @@ async def test_a_server_that_is_no_service_of_ours(open_service):
         await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
 
     async with open_service("blue") as service, trio.open_nursery() as nursery:
-        (listener,) = await nursery.start(trio.serve_tcp, answer, 0)
+        listener, *_ = await nursery.start(trio.serve_tcp, answer, 0)
         port = listener.socket.getsockname()[1]
         assert "is no service of ours" in await service.run(
             "status", "--url", f"http://127.0.0.1:{port}", code=6

@@ -41,9 +41,9 @@ class World:
 
 
 @asynccontextmanager
-async def serving(fleet, listen=None):
+async def serving(fleet, listen=None, limit=SLOW):
     """The URL where a fleet is served."""
-    with trio.fail_after(SLOW):
+    with trio.fail_after(limit):
         async with trio.open_nursery() as nursery:
             run = web(listen or Listen(Address("127.0.0.1", 0), may_move=False))
             yield await nursery.start(run, fleet)
@@ -51,11 +51,14 @@ async def serving(fleet, listen=None):
 
 
 @asynccontextmanager
-async def open_world(wanted=0, listen=None, client=None, **options):
+async def open_world(wanted=0, listen=None, client=None, limit=SLOW, **options):
     stops = []
     fleet = Fleet(stops.append)
     cluster = FakeCluster(wanted)
     async with adaptive(cluster, **QUICK | options) as scaler:
         fleet.add(Hosted("default", scaler, "tcp://scheduler:8786", "http://dask/status"))
-        async with serving(fleet, listen) as url, httpx.AsyncClient(base_url=url, **client or {}) as asking:
+        async with (
+            serving(fleet, listen, limit) as url,
+            httpx.AsyncClient(base_url=url, **client or {}) as asking,
+        ):
             yield World(fleet, cluster, scaler, url, asking, stops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 
 import pytest
@@ -63,6 +64,42 @@ async def test_request(world):
         told = await change(here, "POST", f"{CLUSTER}/requests", n=2, **{"for": None})
         assert told["floor"] == {"n": 2, "until": None}
         await here.until(lambda: here.scaler.statistics().counts.observed == 2)
+
+
+async def test_policy(world):
+    async with world(2) as here:
+        assert await here.get(f"{CLUSTER}/policy") == {"name": "demand"}
+        told = await change(here, "PUT", f"{CLUSTER}/policy", name="fixed:3")
+        assert told["policy"] == "fixed:3"
+        await here.until(lambda: here.scaler.statistics().counts.observed == 3)
+        assert await here.get(f"{CLUSTER}/policy") == {"name": "fixed:3"}
+        assert commands(here)[-1].by == BY
+        command = (await here.get(f"{CLUSTER}/records"))["records"]
+        assert {"do": "SetPolicy", "by": BY, "name": "fixed:3"} in [each["command"] for each in command]
+
+
+@pytest.mark.parametrize("name", ["os:system", "this:s", "trio_adaptive.decision.targets.simple:Count"])
+async def test_no_code_comes_in_by_the_name_of_a_policy(world, name):
+    async with world() as here:
+        problem = await change(here, "PUT", f"{CLUSTER}/policy", 409, name=name)
+        assert commands(here) == []
+    assert "the configuration names no policy" in problem["detail"]
+    assert "this" not in sys.modules
+
+
+async def test_the_policy_of_the_configuration_may_come_back(world):
+    own = "trio_adaptive.decision.targets.simple:Count"
+    async with world(policy=own) as here:
+        await change(here, "PUT", f"{CLUSTER}/policy", name="demand")
+        assert (await change(here, "PUT", f"{CLUSTER}/policy", name=own))["policy"] == own
+
+
+@pytest.mark.parametrize("name", ["fixed:", "fixed:9999999", "fixed:٣", "other", "", "a:b:c"])
+async def test_what_is_no_name_of_a_policy_is_refused(world, name):
+    async with world() as here:
+        problem = await change(here, "PUT", f"{CLUSTER}/policy", 422, name=name)
+        assert commands(here) == []
+    assert [each["path"] for each in problem["errors"]] == ["name"]
 
 
 async def test_every_change_is_a_record_with_who_and_from_where(world):
@@ -136,6 +173,8 @@ async def test_a_configuration_with_mistakes_is_a_problem_that_names_them(world)
         ("POST", "pause", {"direction": {"a": 1}}, ["direction"]),
         ("POST", "stop", {"reason": "a\nb"}, ["reason"]),
         ("POST", "stop", {"reason": "a" * 201}, ["reason"]),
+        ("POST", "stop", {"reason": "a\u202eb"}, ["reason"]),
+        ("POST", "stop", {"reason": 7}, ["reason"]),
     ],
 )
 async def test_all_mistakes_are_named_and_nothing_is_changed(world, method, path, body, paths):
@@ -151,6 +190,8 @@ async def test_all_mistakes_are_named_and_nothing_is_changed(world, method, path
     [
         (b"{", 400),
         (b"[]", 400),
+        (b'{"n": 1, "for": "\\ud800"}', 422),
+        (b'{"n": 1, "\\ud800": 1}', 422),
         (b"7", 400),
         (b"\xff", 400),
         (b'{"n": NaN}', 400),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -34,6 +35,8 @@ async def test_another_port_will_do_where_none_was_asked_for(caplog):
         b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
         b"POST /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"x" * 100_000,
         b"GET /healthz HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -94,3 +97,22 @@ async def test_beyond_the_bound_connections_are_closed(monkeypatch):
                     await trio.sleep(0.01)
                 else:
                     break
+
+
+async def test_between_two_peers_that_send_at_once_everything_else_goes_on():
+    turns, order = connections.Turns(), []
+
+    async def peer():
+        await turns.take()
+        order.append("peer")
+
+    async def loop():
+        while order.count("peer") < 20:
+            order.append("loop")
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(peer)
+        nursery.start_soon(loop)
+    assert not any(one == other == "peer" for one, other in pairwise(order))

@@ -1,4 +1,4 @@
-"""Reading a body: not too long, and in time. That it is of the right kind the guard has seen to."""
+"""Reading a body: of the right kind, not too long, and in time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ async def read_body(request: Request) -> bytes:
     """All of it.
 
     Raises:
-        Problem: it is too long, or too slow.
+        Problem: it does not say that it is JSON, is too long, or too slow.
     """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # which no form of another page can send
+        detail = "the body has to be JSON, and say so: Content-Type: application/json"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     try:
         with anyio.fail_after(PATIENCE):
             return await _all_of(request)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import trio
 
+from trio_adaptive.decision.targets.named import NAMES
 from trio_adaptive.service.fleet import Hosted
-from trio_adaptive.service.http.fields import DIRECTION, FOR, MAXIMUM, MINIMUM, REASON, N
+from trio_adaptive.service.http.fields import DIRECTION, FOR, MAXIMUM, MINIMUM, REASON, Field, N
 from trio_adaptive.service.http.operations import API, CLUSTER, Call, Method, Operation
+from trio_adaptive.service.http.problems import Problem
 from trio_adaptive.service.http.views import plain, status
 
 OBEYED: Final = 2.0
@@ -60,6 +63,14 @@ async def _request(call: Call) -> Any:
     return await _obeyed(call, lambda h: h.scaler.request(given["n"], for_=given["for"], by=call.by))
 
 
+async def _use_policy(call: Call) -> Any:
+    hosted, name = call.hosted, call.given["name"]
+    # A name with a colon is imported: nobody but the configuration may bring one in.
+    if ":" in name and not name.startswith("fixed:") and name != hosted.scaler.settings.policy:
+        raise Problem(HTTPStatus.CONFLICT, f"the configuration names no policy {name!r}")
+    return await _obeyed(call, lambda h: h.scaler.use_policy(name, by=call.by))
+
+
 def _stop(hosted: Hosted, reason: str, by: str) -> None:
     hosted.scaler.stop(reason or "stopped over HTTP", by=by)
 
@@ -80,6 +91,26 @@ async def _reload(call: Call) -> Any:
     return plain(await call.fleet.reload())
 
 
+NAME: Final = re.compile(
+    rf"{'|'.join(NAMES)}|fixed:[0-9]{{1,6}}|[a-z][a-z0-9_.]{{0,99}}:[A-Za-z][A-Za-z0-9_]{{0,99}}"
+)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+POLICY: Final = Field(
+    "name",
+    f"{', '.join(NAMES)}, fixed:N, or the one that the configuration names",
+    _name,
+    {"type": "string", "pattern": f"^(?:{NAME.pattern})$", "examples": ["adaptive", "fixed:8"]},
+    required=True,
+    summary="which one",
+)
+
 CONFLICT = {HTTPStatus.CONFLICT: "Problem"}
 
 
@@ -99,6 +130,7 @@ CHANGING = (
     _change("PUT", "/hold", _hold, "Hold a size, whatever the load.", (N, FOR)),
     _change("DELETE", "/hold", _let_go, "Let go of it.", None),
     _change("POST", "/requests", _request, "At least so many workers for a while.", (N, FOR)),
+    _change("PUT", "/policy", _use_policy, "Have the size found in another way.", (POLICY,)),
     _change("POST", "/stop", _stop_adapting, "End adapting; the service goes on.", (REASON,)),
     Operation("POST", f"{API}/stop", _stop_service, "End the service.", "Stopping", body=(REASON,)),
     Operation("POST", f"{API}/reload", _reload, "Read the configuration again.", "Reloaded", body=()),

@@ -7,6 +7,7 @@ wrong in a connection ends that connection alone.
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 import h11
 import trio
@@ -31,18 +32,36 @@ IDLE = 10
 """How long a peer may take for the head of a request, and between two requests, in seconds."""
 
 HEAD_BYTES = 16 * 1024
-"""The longest head of a request."""
+PIECE = 4 * 1024
+"""So much is read at once; the head of a request that is not complete after `HEAD_BYTES` is refused."""
+
+
+class Turns:
+    """Lets one connection at a time go on, and all the rest of the program in between.
+
+    What a peer sends costs time to read. Without turns a hundred peers that send at once would be read one after the
+    other before the scaling loop came to its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = trio.Lock()
+
+    async def take(self) -> None:
+        """Wait for one's turn."""
+        async with self._lock:
+            await trio.lowlevel.checkpoint()
 
 
 class TimedStream(trio.abc.Stream):
-    """A stream whose peer has to read.
+    """A stream whose peer has to read, and has to wait for its turn.
 
     Attributes:
         socket: below it.
     """
 
-    def __init__(self, stream: trio.abc.Stream, sock: trio.socket.SocketType) -> None:
+    def __init__(self, stream: trio.abc.Stream, sock: trio.socket.SocketType, turns: Turns) -> None:
         self._stream = stream
+        self._turns = turns
         self.socket = sock
 
     def over(self, stream: trio.abc.Stream) -> None:
@@ -60,7 +79,9 @@ class TimedStream(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
+        data = await self._stream.receive_some(PIECE if max_bytes is None else min(PIECE, max_bytes))
+        await self._turns.take()
+        return data
 
     async def aclose(self) -> None:
         with trio.move_on_after(CLOSING):
@@ -77,6 +98,13 @@ class _Http11(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         pass
+
+    async def _send_error_response(self, status_code: int) -> None:
+        # An encoding that nobody has heard of is the peer's fault (h11 says 501): a 5xx is for ours.
+        client_error = (
+            status_code if status_code < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_REQUEST
+        )
+        await super()._send_error_response(client_error)
 
 
 class Connection(TCPServer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,11 +13,11 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from trio_adaptive.durations import FORMS, parse_duration
+from trio_adaptive.durations import parse_duration
 from trio_adaptive.errors import Mistake
 from trio_adaptive.service.http.problems import Problem
 
-WORKERS: Final = 1_000_000
+WORKERS: Final = 100_000
 """More workers than this nobody means."""
 
 TEXT: Final = 200
@@ -116,9 +117,12 @@ def _shown(value: object, *, bare: bool = False) -> str:
 
 def whole(value: object, low: int, high: int) -> int:
     """A whole number within bounds; a truth value is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    number = (
+        int(value) if isinstance(value, float) and value.is_integer() else value
+    )  # 2.0 is whole in JSON Schema
+    if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
         raise ValueError(value)
-    return value
+    return number
 
 
 def from_query(low: int, high: int) -> Callable[[str], int]:
@@ -143,8 +147,9 @@ def _refuse(value: object) -> bool:
 
 def text(value: object) -> str:
     """One line of text that can be shown anywhere."""
-    if not isinstance(value, str) or len(value) > TEXT or not value.isprintable():
+    if not isinstance(value, str) or not LINE.fullmatch(value):
         raise ValueError(value)
+    value.encode()  # half of a pair of surrogates is no text; that is a ValueError, too
     return value
 
 
@@ -154,7 +159,9 @@ def duration(value: object) -> float:
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError(value)
-    seconds = parse_duration(value if not isinstance(value, str) else text(value))
+    if isinstance(value, str) and not LENGTH.fullmatch(value):
+        raise ValueError(value)
+    seconds = parse_duration(value)
     if not seconds > 0:
         raise ValueError(value)
     return seconds
@@ -171,8 +178,20 @@ def moment(value: str) -> float:
     return seconds
 
 
+LINE: Final = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{{0,{TEXT}}}")
+"""Text without what would break a line, hide, or turn what follows around."""
+
+LINE_SCHEMA: Final = {"type": "string", "pattern": f"^{LINE.pattern}$"}
+UNITS: Final = "ns|us|ms|s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?"
+LENGTH: Final = re.compile(
+    rf"(?:[0-9]{{0,9}}[1-9][0-9]{{0,9}}(?:[.][0-9]{{1,9}})?|0[.][0-9]{{0,9}}[1-9]) ?(?:{UNITS})"
+)
+"""A duration above 0 as text, in the part of its spellings that a schema can tell."""
+
 NUMBER_OF_WORKERS: Final = f"a whole number of workers, 0 to {WORKERS}"
-DURATION: Final = f"a duration above 0 ({FORMS}), or null for until it is changed"
+DURATION: Final = (
+    'seconds above 0, text such as "500ms", "5s", "1.5 minutes", or null for until it is changed'
+)
 
 N: Final = Field(
     "n",
@@ -187,9 +206,11 @@ FOR: Final = Field(
     DURATION,
     duration,
     {
-        "type": ["number", "string", "null"],
-        "exclusiveMinimum": 0,
-        "maxLength": TEXT,
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": f"^(?:{LENGTH.pattern})$"},
+            {"type": "null"},
+        ],
         "examples": ["10 min", 600],
     },
     default=math.inf,
@@ -222,7 +243,7 @@ REASON: Final = Field(
     "reason",
     f"a line of text, {TEXT} characters at most",
     text,
-    {"type": "string", "maxLength": TEXT},
+    LINE_SCHEMA,
     default="",
     summary="for the record",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal, TypeAlias
 
@@ -102,14 +102,22 @@ class Operation:
     body: tuple[Field, ...] | None = None
     also: Mapping[HTTPStatus, str] = field(factory=dict[HTTPStatus, str])
 
-    def route(self, service: Service) -> Route:
-        """What answers it."""
+    async def __call__(self, service: Service, request: Request) -> Response:
+        """Read the request, and answer."""
+        given = read_fields(self.query, request.query_params.multi_items())
+        if self.body is not None:
+            given |= read_fields(self.body, read_object(await read_body(request)))
+        answer = await self.answer(Call(service, request, given))
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
 
-        async def endpoint(request: Request) -> Response:
-            given = read_fields(self.query, request.query_params.multi_items())
-            if self.body is not None:
-                given |= read_fields(self.body, read_object(await read_body(request)))
-            answer = await self.answer(Call(service, request, given))
-            return answer if isinstance(answer, Response) else JSONResponse(answer)
 
-        return Route(self.path, endpoint, methods=[self.method])
+def route(service: Service, path: str, operations: Sequence[Operation]) -> Route:
+    """What answers at a path."""
+    by_method: dict[str, Operation] = {operation.method: operation for operation in operations}
+    if "GET" in by_method:
+        by_method["HEAD"] = by_method["GET"]
+
+    async def endpoint(request: Request) -> Response:
+        return await by_method[request.method](service, request)
+
+    return Route(path, endpoint, methods=list(by_method))

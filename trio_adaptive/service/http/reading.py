@@ -7,17 +7,15 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from trio_adaptive.errors import Mistake
 from trio_adaptive.journal.stories import Decided, Silence, Story, about
 from trio_adaptive.journal.why import stories_in_words, story_in_words
 from trio_adaptive.service.chronicle import KEPT, decided_at
 from trio_adaptive.service.fleet import Hosted
 from trio_adaptive.service.http.events import EventStream
-from trio_adaptive.service.http.fields import TEXT, Field, flag, from_query, moment, text
+from trio_adaptive.service.http.fields import LINE_SCHEMA, TEXT, Field, flag, from_query, moment, text
 from trio_adaptive.service.http.identity import who_asks
 from trio_adaptive.service.http.operations import API, CLUSTER, Call, Operation
-from trio_adaptive.service.http.problems import Problem
-from trio_adaptive.service.http.records import NUMBERED, page
+from trio_adaptive.service.http.records import ID, NUMBERED, page
 from trio_adaptive.service.http.views import WallClock, limits, policies, status, unready, workers
 
 MOST_RECORDS = 1000
@@ -32,7 +30,11 @@ LIMIT = Field(
     summary="at most so many",
 )
 BEFORE = Field(
-    "before", NUMBERED, text, {"type": "string", "maxLength": TEXT}, summary="only older ones than this"
+    "before",
+    NUMBERED,
+    lambda value: value if ID.fullmatch(value) else _refuse(value),
+    {"type": "string", "pattern": f"^{ID.pattern}$"},
+    summary="only older ones than this",
 )
 ALL = Field(
     "all",
@@ -54,16 +56,20 @@ AT = Field(
     "at",
     "seconds since the epoch, or a time such as 2026-03-01T14:05",
     lambda value: moment(text(value)),
-    {"type": ["number", "string"], "maxLength": TEXT},
+    {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]},
     summary="what was decided then",
 )
 WORKER = Field(
     "worker",
     f"a line of text, {TEXT} characters at most",
     text,
-    {"type": "string", "maxLength": TEXT},
+    LINE_SCHEMA,
     summary="only what concerns this worker, or unit",
 )
+
+
+def _refuse(value: str) -> str:
+    raise ValueError(value)
 
 
 async def _healthz(_: Call) -> Any:
@@ -123,8 +129,7 @@ def _decided_then(hosted: Hosted, wall: WallClock, at: float, worker: str | None
     records = [(wall(record.at) or 0.0, record) for _, record in hosted.scaler.numbered()]
     story = decided_at(records, at)
     if story is None:
-        mistake = Mistake("at", "is before what is remembered", "a later time; the journal may know more")
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(mistake), mistakes=[mistake])
+        return []
     found = story if worker is None else about(story, worker)
     return [] if found is None else [found]
 

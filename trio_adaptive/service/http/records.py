@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
+import re
+from typing import Any, Final
 
 from trio_adaptive.decision.model import Command, Decision, Record
-from trio_adaptive.errors import Mistake
 from trio_adaptive.journal.words import in_words
 from trio_adaptive.service.fleet import Hosted
-from trio_adaptive.service.http.problems import Problem
 from trio_adaptive.service.http.views import WallClock, plain
 
 NUMBERED = "the id of a record, such as 3fb50b-17"
@@ -20,16 +18,19 @@ def record_id(hosted: Hosted, number: int) -> str:
     return f"{hosted.chronicle.run}-{number}"
 
 
+ID: Final = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,18})")
+
+
 def number_of(hosted: Hosted, given: str) -> int:
     """The number of a record of this run; 0 for one of another run, since all of this one come after it.
 
     Raises:
         ValueError: it names no record.
     """
-    run, dash, number = given.rpartition("-")
-    if not (dash and run and number.isascii() and number.isdigit() and len(number) < 19):  # noqa: PLR2004 - 64 bits
+    found = ID.fullmatch(given)
+    if found is None:
         raise ValueError(given)
-    return int(number) if run == hosted.chronicle.run else 0
+    return int(found[2]) if found[1] == hosted.chronicle.run else 0
 
 
 def told(hosted: Hosted, after: int, *, everything: bool) -> list[tuple[int, Record]]:
@@ -44,25 +45,17 @@ def page(
     """The latest records before one, newest first, and the id to go on with.
 
     Raises:
-        Problem: there is no such record.
+        ValueError: the id is none.
     """
     kept = told(hosted, 0, everything=everything)
     if before is not None:
-        last = _before(hosted, before)
+        last = number_of(hosted, before)
         kept = [(number, record) for number, record in kept if number < last]
     shown = kept[-limit:]
     return {
         "records": [record_view(hosted, wall, number, record) for number, record in reversed(shown)],
         "before": record_id(hosted, shown[0][0]) if len(shown) < len(kept) else None,
     }
-
-
-def _before(hosted: Hosted, given: str) -> int:
-    try:
-        return number_of(hosted, given)
-    except ValueError:
-        mistake = Mistake("before", f"is {given!r}", NUMBERED)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(mistake), mistakes=[mistake]) from None
 
 
 def record_view(hosted: Hosted, wall: WallClock, number: int, record: Record) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from trio_adaptive.errors import ConfigurationError, Mistake
 from trio_adaptive.service.http.access import Access
-from trio_adaptive.service.http.connections import Connection, TimedStream, make_config
+from trio_adaptive.service.http.connections import Connection, TimedStream, Turns, make_config
 from trio_adaptive.service.http.tls import Certificate, certificate_of, encrypted
 from trio_adaptive.service.listen import Address, Listen
 
@@ -63,6 +63,7 @@ class _Server:
     config: Config
     context: WorkerContext
     _open: dict[TimedStream, str] = field(factory=dict[TimedStream, str])
+    _turns: Turns = field(factory=Turns)
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one connection; nothing that happens in it leaves it."""
@@ -76,7 +77,7 @@ class _Server:
             await trio.aclose_forcefully(stream)
             return
         # It counts from its handshake on.
-        timed = TimedStream(stream, stream.socket)
+        timed = TimedStream(stream, stream.socket, self._turns)
         self._open[timed] = host
         try:
             await self._serve(stream, timed)
@@ -88,6 +89,7 @@ class _Server:
         tls, certificate = self.access.tls, None
         if tls is not None:
             try:
+                await self._turns.take()  # a handshake is the most that a peer can have us do
                 wrapped = await encrypted(stream, tls)
             except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
                 logger.debug("No handshake: %r", error.__cause__ or error)

@@ -58,7 +58,6 @@ def status(hosted: Hosted, wall: WallClock) -> dict[str, Any]:
         "scheduler": hosted.scheduler,
         "dashboard": hosted.dashboard,
         "driver": scaler.settings.driver or default_driver(),
-        "policy": scaler.settings.policy,
         **plain(now),
         "hold": None if now.hold is None else {"n": now.hold.n, "until": wall(now.hold.until)},
         "floor": None if now.floor is None else {"n": now.floor.n, "until": wall(now.floor.until)},
@@ -141,7 +140,7 @@ def limits(hosted: Hosted) -> dict[str, Any]:
 
 def policies(hosted: Hosted) -> dict[str, Any]:
     """How the size is found."""
-    return {"name": hosted.scaler.settings.policy}
+    return {"name": hosted.scaler.statistics().policy}
 
 
 def unready(fleet: Fleet) -> dict[str, str]:

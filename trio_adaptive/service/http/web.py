@@ -23,7 +23,9 @@ def web(listen: Listen) -> Web:
     scheme = "http" if access.tls is None else "https"
 
     async def run(fleet: Fleet, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        guard = Guard(make_app(fleet), access, listen.address.host.lower())
+        guard = Guard(
+            make_app(fleet, authenticates=access.authenticates), access, listen.address.host.lower()
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(access.watch)
             address = await nursery.start(serve, guard, listen, access)

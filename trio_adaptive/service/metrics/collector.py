@@ -15,12 +15,13 @@ from trio_adaptive.service.metrics.happened import DURATIONS, HAPPENED
 from trio_adaptive.service.metrics.health import HEALTH
 from trio_adaptive.service.metrics.limits import LIMITS
 from trio_adaptive.service.metrics.metric import Histogram, Metric
+from trio_adaptive.service.metrics.shadows import SHADOWS
 from trio_adaptive.service.metrics.sizes import SIZES
 from trio_adaptive.service.metrics.snapshot import Snapshot
 
 PREFIX: Final = "trio_adaptive_"
 
-METRICS: Final[tuple[Metric, ...]] = (*SIZES, *LIMITS, *HAPPENED, *HEALTH)
+METRICS: Final[tuple[Metric, ...]] = (*SIZES, *LIMITS, *HAPPENED, *HEALTH, *SHADOWS)
 
 
 @frozen(eq=False)

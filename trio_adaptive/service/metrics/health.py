@@ -27,7 +27,7 @@ HEALTH: Final = (
         "policy",
         "1 for the policy that finds the size.",
         ("policy",),
-        lambda now: (((str(now.settings.policy),), 1.0),),
+        lambda now: (((str(now.statistics.policy),), 1.0),),
     ),
     Metric(
         "gauge",

@@ -6,7 +6,7 @@ import { byId, setText } from "./elements.js";
 import { follow } from "./events.js";
 import { History } from "./history.js";
 import { showNotices } from "./notices.js";
-import { showDeciding, showPolicies } from "./policies.js";
+import { showPolicies } from "./policies.js";
 import { pace } from "./theme.js";
 import { showWorkers } from "./workers.js";
 
@@ -50,7 +50,7 @@ export class View {
     this.size.show(status);
     this.load.show(status);
     showCost(status);
-    showDeciding(status);
+    showPolicies(status);
     this.controls.show(status);
     const dask = byId("dask");
     dask.hidden = !/^https?:/.test(status.dashboard);
@@ -89,8 +89,6 @@ export class View {
         try {
           const { workers } = await ask(clusterPath(this.name, "/workers"), { signal });
           if (!signal.aborted) showWorkers(workers);
-          const policy = await ask(clusterPath(this.name, "/policy"), { signal });
-          if (!signal.aborted) showPolicies(policy);
         } catch {
           // The stream says whether the service is there; the next round asks again.
         }
