@@ -4,6 +4,12 @@ import os
 
 import nox
 
+BACKENDS = ("asyncssh>=2.14", "dask-jobqueue==0.9.0", "dask-kubernetes>=2026.3", "kmock>=0.5")
+"""Clients of resource managers."""
+
+BROWSER = ("axe-playwright-python>=0.1.4", "playwright>=1.50")
+"""What drives a browser, and what judges whether everybody can use the page."""
+
 nox.options.sessions = ["lint", "types", "tests", "docs"]
 nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "venv"
@@ -50,36 +56,36 @@ def benchmarks(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Half an hour of work, limits, faults and restarts by chance; TRIO_ADAPTIVE_SOAK is for how many seconds."""
     session.install(".[test]")
-    seconds = os.environ.get("TRIO_ADAPTIVE_SOAK", "1800")
-    session.run(
-        "pytest", "-m", "soak", "tests/soak", "-s", *session.posargs, env={"TRIO_ADAPTIVE_SOAK": seconds}
-    )
+    _soak(session, os.environ.get("TRIO_ADAPTIVE_SOAK", "1800"))
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """All that works with other programs than ours, in one environment, and two minutes of the soak."""
+    session.install(".[test]", *BACKENDS, *BROWSER)
+    _with_programs(session, "backends or networks or service")
+    _soak(session, "120")
 
 
 @nox.session
 def backends(session: nox.Session) -> None:
-    """Real resource managers; as root on Debian what is missing is installed, elsewhere it is skipped."""
-    session.install(
-        ".[test]", "asyncssh>=2.14", "dask-jobqueue==0.9.0", "dask-kubernetes>=2026.3", "kmock>=0.5"
-    )
-    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
-    session.run("pytest", "-m", "backends", "tests/backends", *session.posargs)
+    """Real resource managers."""
+    session.install(".[test]", *BACKENDS)
+    _with_programs(session, "backends")
 
 
 @nox.session
 def service(session: nox.Session) -> None:
-    """Prometheus and a browser beside the real service; as root on Debian what is missing is installed."""
-    session.install(".[test]", "axe-playwright-python>=0.1.4", "playwright>=1.50")
-    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
-    session.run("pytest", "-m", "service", "tests/monitoring", "tests/browser", *session.posargs)
+    """Prometheus and a browser beside the real service."""
+    session.install(".[test]", *BROWSER)
+    _with_programs(session, "service")
 
 
 @nox.session
 def networks(session: nox.Session) -> None:
-    """Slow, lossy and cut networks of the tests' own; root is needed, and iproute2, which is installed on Debian."""
+    """Slow, lossy and cut networks of the tests' own, which only root can make."""
     session.install(".[test]")
-    session.env["TRIO_ADAPTIVE_INSTALL"] = "1"
-    session.run("pytest", "-m", "networks", "tests/networks", *session.posargs)
+    _with_programs(session, "networks")
 
 
 @nox.session
@@ -87,3 +93,13 @@ def kubernetes(session: nox.Session) -> None:
     """With a fake API server, and on the cluster with Dask's operator that KUBECONFIG names, where it names one."""
     session.install(".[test]", "dask-kubernetes", "kmock")
     session.run("pytest", "-m", "backends", "tests/backends", "-k", "kubernetes", *session.posargs)
+
+
+def _with_programs(session: nox.Session, marker: str) -> None:
+    """As root on Debian, programs that are missing are installed; elsewhere their tests are skipped."""
+    session.run("pytest", "-m", marker, *session.posargs, env={"TRIO_ADAPTIVE_INSTALL": "1"})
+
+
+def _soak(session: nox.Session, seconds: str) -> None:
+    command = ("pytest", "-m", "soak", "tests/soak", "-s", *session.posargs)
+    session.run(*command, env={"TRIO_ADAPTIVE_SOAK": seconds})
