@@ -72,6 +72,16 @@ def test_the_order_of_dispatch(order, ended):
     assert run.account.ended == ended
 
 
+def test_results_of_another_worker_have_to_be_fetched_first():
+    tasks = [Task("a", 0, 2), Task("b", 0, 2), Task("c", 0, 3, ("a", "b"))]
+    workload = make_workload("join", tasks)
+    for workers, fetched in ((1, 0), (2, 1)):
+        run = simulate(workload, Setup(Fixed(workers), Hardware(startup=1, transfer=0.5), workers, workers))
+        began = 1 + 2 * 2 / workers
+        assert run.account.ended == began + 0.5 * fetched + 3
+        assert run.measured["task"].mean == pytest.approx(7 / 3)  # the data's way is no part of it
+
+
 def test_a_lost_worker_costs_its_task_a_new_beginning():
     hardware = Hardware(startup=1, lifetime=20, seed=4)
     run = simulate(workload_of(*[(0, 10)] * 12), Setup(Count(), hardware, maximum=4))

@@ -49,6 +49,7 @@ class Hardware:
         failing: the share of starts that fail, after they have taken their time.
         lifetime: mean seconds until a worker is lost, with its running tasks, which begin again; infinite: never.
         order: which task comes first.
+        transfer: seconds in which the result of one task is fetched from another worker; the thread waits meanwhile.
         seed: of all chance.
     """
 
@@ -58,6 +59,7 @@ class Hardware:
     failing: float = 0.0
     lifetime: float = math.inf
     order: Order = "fifo"
+    transfer: float = 0.0
     seed: int = 0
 
 
@@ -98,6 +100,7 @@ class ModelCluster:
         self._due: list[tuple[float, int, Kind, UnitId, int]] = []
         self._serial = 0
         self._registered = self._busy = 0
+        self._places: dict[int, UnitId] = {}  # of each result, who has made it
 
     # What happens by itself
 
@@ -131,6 +134,8 @@ class ModelCluster:
                 if task in worker.running:
                     worker.running.discard(task)
                     self.tasks.end(task, self.now)
+                    if self._hardware.transfer:
+                        self._places[task] = name
                     self.account.ended = self.now
                     yield from self._freed(worker)
             case "lost":
@@ -184,9 +189,16 @@ class ModelCluster:
             self._busy += not worker.running
             worker.running.add(number)
             worker.idle_since, worker.has_run = None, True
-            self._plan("ends", worker.unit.id, duration, number)
+            self._plan("ends", worker.unit.id, duration + self._fetching(number, worker.unit.id), number)
             if len(worker.running) < self._hardware.threads:
                 self._offer(worker)
+
+    def _fetching(self, number: int, name: UnitId) -> float:
+        """Seconds until all that a task needs is on this worker, one result after the other."""
+        if not self._hardware.transfer:
+            return 0.0
+        away = sum(self._places.get(dep) != name for dep in self.tasks.dependencies(number))
+        return self._hardware.transfer * away
 
     def _plan(self, kind: Kind, name: UnitId, after: float, task: int = -1) -> None:
         self._serial += 1

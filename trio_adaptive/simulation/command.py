@@ -94,6 +94,9 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--lifetime", metavar="DURATION", help="mean time until a worker is lost (default: never)"
     )
+    model.add_argument(
+        "--transfer", metavar="DURATION", help="for a result from another worker (default: no time)"
+    )
     model.add_argument("--order", choices=("fifo", "graph"), default="fifo", help="which task is first")
     model.add_argument("--seed", metavar="N", help="of all chance (default 0)")
 
@@ -173,6 +176,7 @@ class _Asked:
             failing=number("failing", 0.0, most=0.99),
             lifetime=seconds("lifetime", math.inf),
             order=self._options.order,
+            transfer=seconds("transfer", 0.0),
             seed=int(number("seed", 0, whole=True)),
         )
         settings = self._settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
@@ -108,6 +108,10 @@ class Tasks:
         self.done = self.submissions = self.submitted = self.processing = 0
         self.waited = self.executed = 0.0
 
+    def dependencies(self, number: int) -> Sequence[int]:
+        """The tasks that a task waits for."""
+        return self._workload.dependencies[number]
+
     @property
     def queued(self) -> int:
         return len(self._queue)
@@ -156,7 +160,8 @@ class Tasks:
     def end(self, number: int, now: float) -> None:
         """It is done, and others may be ready."""
         group = self._group_of[number]
-        duration = now - group.running.pop(number)
+        del group.running[number]
+        duration = self._workload.tasks[number].duration  # without the time in which its data came
         group.end(duration)
         self.executed += duration
         self.processing -= 1

@@ -4,7 +4,7 @@ What comes is taken from the real looks. Let n be the tasks of a kind that are r
 fact, e the executions that have been measured, N and M the tasks of all kinds, and T and U the threads for them; a prime
 marks the later look:
 
-- ``a = max(0, m' + e' - m - e)`` have come, in fact and there; ``m + a - m'`` have ended in fact;
+- ``a = max(0, m' - m, m' + e' - m - e)`` have come, in fact and there; ``m + a - m'`` have ended in fact;
 - ``(n + a) * min(1, T / (N + A))`` run there, all kinds alike, and ``(m + a) * min(1, U / (M + A))`` in fact;
 - each that runs there ends as often as one in fact: ``(m + a - m') * running there / running in fact``. Where none of that
   kind runs in fact, it is ``running there * time / mean duration``.
@@ -66,10 +66,7 @@ def flow(echo: Echo, work: Work, elapsed: float) -> Mapping[str, Kind]:
     for name, kind in echo.kinds.items():
         if name not in told:
             told[name] = (kind, Kind(kind.there, 0, kind.ended + kind.seen, kind.mean))
-    came = {
-        name: max(0, after.seen + after.ended - kind.seen - kind.ended)
-        for name, (kind, after) in told.items()
-    }
+    came = {name: _came(kind, after) for name, (kind, after) in told.items()}
     total = sum(came.values())
     share, fact_share = (
         _share(echo.threads, echo.tasks + total),
@@ -93,6 +90,12 @@ def _after(echo: Echo, group: TaskGroup) -> tuple[Kind, Kind]:
     if before is None:  # of what had been measured before, nothing was seen
         before = Kind(0.0, 0, group.measured)
     return before, Kind(0.0, group.ready + group.running, group.measured, group.mean or group.longest)
+
+
+def _came(before: Kind, after: Kind) -> int:
+    # A scheduler that has been restarted has measured fewer than before.
+    more = after.seen - before.seen
+    return max(0, more, more + after.ended - before.ended)
 
 
 def _share(threads: float, tasks: float) -> float:
