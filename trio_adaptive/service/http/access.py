@@ -45,6 +45,7 @@ class Access:
         self._files = (
             TlsFiles(listen.cert, listen.key, listen.client_ca) if listen.cert and listen.key else None
         )
+        self._seen = self._look()  # before they are read, so that no change is missed
         try:
             self._load()
         except ConfigurationError as error:
@@ -68,12 +69,11 @@ class Access:
 
     async def watch(self) -> NoReturn:
         """Read the files again whenever they have changed; what is wrong with them then is told, and nothing changed."""
-        seen = await self._look()
         while True:
             await trio.sleep(LOOK)
-            now = await self._look()
-            if now != seen:
-                seen = now
+            now = await trio.to_thread.run_sync(self._look)
+            if now != self._seen:
+                self._seen = now
                 await self.reload()
 
     async def reload(self) -> None:
@@ -100,9 +100,9 @@ class Access:
             raise ConfigurationError(mistakes)
         self.tls, self.roles = tls, roles
 
-    async def _look(self) -> list[object]:
+    def _look(self) -> list[object]:
         files = [*(self._files.all if self._files else ()), *([self._tokens] if self._tokens else [])]
-        return await trio.to_thread.run_sync(_signatures, files)
+        return _signatures(files)
 
 
 def _signatures(files: Iterable[Path]) -> list[object]:
