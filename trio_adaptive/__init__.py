@@ -14,7 +14,8 @@ from trio_adaptive.errors import (
     ScalerStoppedError,
     TrioAdaptiveError,
 )
-from trio_adaptive.runtime.adaptive import Adaptive, adaptive
+from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.runtime.block import adaptive
 from trio_adaptive.runtime.history import Statistics
 
 __all__ = [

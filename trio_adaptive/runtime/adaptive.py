@@ -1,11 +1,10 @@
-"""`Adaptive` and `adaptive()`: the autoscaler as a value to command and a lifetime to enter."""
+"""`Adaptive`: the autoscaler as a value to command."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -31,7 +30,7 @@ from trio_adaptive.decision.model import (
     WorkerName,
 )
 from trio_adaptive.decision.state import FlightKind
-from trio_adaptive.errors import AlreadyDriven, ScalerStoppedError
+from trio_adaptive.errors import ScalerStoppedError
 from trio_adaptive.journal.ledger import LedgerSummary
 from trio_adaptive.journal.tally import TallySummary
 from trio_adaptive.runtime.arguments import checked, how_long, limits, number_of_workers, one_direction
@@ -346,50 +345,3 @@ class Adaptive:
 async def _result(answer: Any) -> Any:
     """What a method returned that may have been overridden by a plain one."""
     return await answer if inspect.isawaitable(answer) else answer
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Also that of a block which waited in task groups of its own: on trio all of their tasks tell of it."""
-    cancelled = anyio.get_cancelled_exc_class()
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(cancelled)[1] is None
-    return isinstance(error, cancelled)
-
-
-@asynccontextmanager
-async def adaptive(
-    cluster: Any,
-    *,
-    settings: Settings | None = None,
-    prepare: Callable[[Adaptive], None] | None = None,
-    **options: Any,
-) -> AsyncGenerator[Adaptive]:
-    """Adapt a cluster for as long as the block lasts; the parameters are those of `Adaptive`.
-
-    With ``prepare`` the scaler is shown to somebody before it begins.
-
-    What the block raises leaves as itself. When something goes wrong inside, the block is cancelled and an exception
-    group leaves.
-
-    Raises:
-        AlreadyDriven: the cluster has another driver.
-    """
-    scaler = Adaptive(cluster, settings=settings, **options)
-    if prepare is not None:
-        prepare(scaler)
-    failure: BaseException | None = None
-    begun = False
-    try:
-        async with anyio.create_task_group() as tasks:
-            try:
-                await tasks.start(scaler.run)
-                begun = True
-                yield scaler
-            except BaseException as error:
-                if _is_cancellation(error) or (not begun and not isinstance(error, AlreadyDriven)):
-                    raise  # the task group knows whose cancellation it is
-                failure = error  # raised again outside of the group, which would wrap it
-            scaler.stop("its block has ended")
-    finally:
-        if failure is not None:
-            raise failure

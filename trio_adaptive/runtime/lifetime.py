@@ -8,7 +8,6 @@ adapting, whoever asks for that.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -19,7 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from attrs import evolve
 
 from trio_adaptive.clusters import opened
-from trio_adaptive.clusters.base import Cluster, Queued, Telling
+from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
 from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.model import (
@@ -39,6 +38,7 @@ from trio_adaptive.errors import AlreadyDriven, GivenUp, ScalerStoppedError
 from trio_adaptive.journal.ledger import Ledger
 from trio_adaptive.journal.tally import Tally
 from trio_adaptive.runtime.actions import Actions, Suggester
+from trio_adaptive.runtime.beginning import first_state, patient
 from trio_adaptive.runtime.calendar import Calendar
 from trio_adaptive.runtime.changes import rules_of
 from trio_adaptive.runtime.collector import Collector, LoadSource
@@ -46,7 +46,7 @@ from trio_adaptive.runtime.history import History, Stage
 from trio_adaptive.runtime.hopeless import Hopeless
 from trio_adaptive.runtime.lease import is_leased, leased
 from trio_adaptive.runtime.leaving import leave
-from trio_adaptive.runtime.policies import checked_policy, policy_of, shadows_of
+from trio_adaptive.runtime.policies import checked_policy, policy_of
 from trio_adaptive.runtime.recall import Recall
 from trio_adaptive.runtime.scaler import Scaler, Tell, log
 from trio_adaptive.runtime.step import one_step
@@ -100,7 +100,7 @@ class Lifetime:
         self._suggest = suggest
         self._tell = tell
         self._recall = Recall(settings)
-        self._state = _first_state(settings, self._recall)
+        self._state = first_state(settings, self._recall)
         self._scaler: Scaler | None = None
         self._actions: Actions | None = None
         self._port: Cluster | None = None
@@ -132,7 +132,7 @@ class Lifetime:
 
     def _rules(self, settings: Settings) -> Rules:
         rules = rules_of(settings)
-        return rules if self._port is None else _patient(rules, self._port)
+        return rules if self._port is None else patient(rules, self._port)
 
     @property
     def port(self) -> Cluster:
@@ -232,7 +232,7 @@ class Lifetime:
         journal = _journal(self._settings, self._state.prefix, self._tell)
         with events, inbox, ends, stops, wake_ups, wakes, journal as self.journal:
             async with anyio.create_task_group() as outer:
-                self._state = evolve(self._state, rules=_patient(self._state.rules, port))
+                self._state = evolve(self._state, rules=patient(self._state.rules, port))
                 actions = Actions(port, self._suggest, self._settings, events, outer)
                 wake = _waker(wake_ups)
                 scaler = self._make_scaler(inbox, actions, wake)
@@ -344,34 +344,11 @@ def _journal(settings: Settings, run: str, tell: Tell) -> AbstractContextManager
     return open_journal(settings, run, tell)
 
 
-def _first_state(settings: Settings, recall: Recall) -> State:
-    rules = rules_of(settings)
-    # The prefix tells apart the units of two runs on one scheduler.
-    prefix = f"{settings.name or 'adaptive'}-{secrets.token_hex(3)}"
-    policy = policy_of(settings, recall.memory)
-    return State(
-        rules,
-        policy,
-        minimum=settings.minimum,
-        maximum=settings.maximum,
-        prefix=prefix,
-        policy_name=settings.policy,
-        shadows=shadows_of(settings, recall.memory),
-    )
-
-
 def _calm(port: Cluster, scaler: Scaler) -> Callable[[], bool]:
     """Tells whether the size is as it should be, and whatever is to change that comes with a wake-up."""
     # Asked once: it takes a tenth of a whole look to find out what methods an object has.
     telling = port if isinstance(port, Telling) else None
     return lambda: scaler.is_settled and telling is not None and telling.tells_all
-
-
-def _patient(rules: Rules, port: Cluster) -> Rules:
-    """The rules for a cluster whose units wait in a queue: where nobody has said how long, it is for ever."""
-    if rules.startup_timeout is not None or not (isinstance(port, Queued) and port.queues):
-        return rules
-    return evolve(rules, startup_timeout=math.inf)
 
 
 def _waker(stream: MemoryObjectSendStream[None]) -> Callable[[], None]:

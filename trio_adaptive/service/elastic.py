@@ -18,7 +18,8 @@ from trio_adaptive.clusters.scheduler import EmbeddedScheduler, embedded_schedul
 from trio_adaptive.clusters.template import WorkerTemplate
 from trio_adaptive.config import Settings
 from trio_adaptive.errors import ClusterClosed, ClusterError
-from trio_adaptive.runtime.adaptive import Adaptive, adaptive
+from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.runtime.block import adaptive
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from attrs import evolve, field, frozen
 from trio_adaptive.clusters.foreign import Threads, call_foreign
 from trio_adaptive.config import Settings
 from trio_adaptive.errors import CallTimedOut, ClusterClosed, ClusterError
-from trio_adaptive.runtime.adaptive import Adaptive, adaptive
+from trio_adaptive.runtime.adaptive import Adaptive
+from trio_adaptive.runtime.block import adaptive
 from trio_adaptive.service.elastic import Elastic
 
 logger = logging.getLogger(__name__)
