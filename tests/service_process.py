@@ -14,6 +14,13 @@ from pathlib import Path
 MARK = "TRIO_ADAPTIVE_TEST"
 SLOW = 60.0
 
+PROGRAM = """\
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, also by children
+from trio_adaptive.cli import main
+sys.exit(main())
+"""
+
 
 class Service:
     """One ``trio-adaptive`` process in a process group of its own, and all that descends from it.
@@ -29,7 +36,7 @@ class Service:
                 [
                     sys.executable,
                     "-c",
-                    "import sys; from trio_adaptive.cli import main; sys.exit(main())",
+                    PROGRAM,
                     *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
