@@ -51,7 +51,7 @@ class Named(Sized):
         self.workers = []
         self.wanted = 0
 
-    def target(self):
+    async def target(self):  # a plain one runs in a thread, which the virtual clock does not wait for
         return self.wanted
 
     async def scale(self, n):
