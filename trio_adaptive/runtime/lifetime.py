@@ -186,11 +186,12 @@ class Lifetime:
             )
 
     def stop(self, reason: str, by: str = "") -> None:
-        """Ask for the end; returns at once, and may be repeated."""
+        """Ask for the end; returns at once, and may be repeated, also from a callback, where no clock is known yet."""
+        stop = Stop(0.0, reason, by)
         if self._stops is not None:
-            self._stops.send_nowait(Stop(anyio.current_time(), reason, by))
+            self._stops.send_nowait(stop)
         elif self.stage == "running":  # the cluster is still being opened
-            self._called_off = self._called_off or Stop(anyio.current_time(), reason, by)
+            self._called_off = self._called_off or stop
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
@@ -308,13 +309,14 @@ class Lifetime:
             self.stop(str(error))
 
     async def _watch_shutdown(self, stops: MemoryObjectReceiveStream[Stop], adapting: TaskGroup) -> None:
-        self.end = await stops.receive()
+        self.end = evolve(await stops.receive(), at=anyio.current_time())
         adapting.cancel_scope.cancel()
 
     def _hear_last(self, stops: MemoryObjectReceiveStream[Stop]) -> None:
         """Who has asked for the end, also where a cancellation was faster."""
-        with suppress(anyio.WouldBlock):
-            self.end = stops.receive_nowait() if self.end == CANCELLED else self.end
+        if self.end == CANCELLED:
+            with suppress(anyio.WouldBlock):
+                self.end = evolve(stops.receive_nowait(), at=anyio.current_time())
 
     async def _watch(self, port: Cluster, wake: Callable[[], None]) -> None:
         try:
