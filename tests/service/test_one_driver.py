@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-PLAIN = ("--plain", "--no-dashboard")
+PLAIN = ("--plain", "--no-dashboard", "--no-listen")
 
 
 def test_a_second_service_is_refused_and_one_that_takes_over_ends_the_first(service):
