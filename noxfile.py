@@ -61,10 +61,14 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """All that works with other programs than ours, in one environment, and two minutes of the soak."""
+    """All that works with other programs than ours, and two minutes of the soak; file by file, three at a time."""
     session.install(".[test]", *BACKENDS, *BROWSER)
-    _with_programs(session, "backends or networks or service")
-    _soak(session, "120")
+    folders = [f"tests/{name}" for name in ("networks", "soak", "backends", "browser", "monitoring")]
+    session.run(
+        *("pytest", "-n", "3", "--dist", "loadfile", "-m", "backends or networks or service or soak"),
+        *(*folders, *session.posargs),
+        env={"TRIO_ADAPTIVE_INSTALL": "1", "TRIO_ADAPTIVE_SOAK": "120"},
+    )
 
 
 @nox.session

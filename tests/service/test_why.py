@@ -54,7 +54,6 @@ def test_a_worker_that_it_does_not_know(journal, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "no journal is named"),
         (["no-such-file"], "there is no no-such-file"),
         (["{folder}"], "Is a directory"),
         (["{journal}", "--at", "noon"], "--at: is 'noon'; allowed: a time such as 14:05"),
