@@ -59,9 +59,10 @@ def add_where(command: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, ask: Ask) -> int:
     """Ask, and print the answer."""
+    place = where(options)
     from trio_adaptive.service.client.connection import Connection  # noqa: PLC0415 - needs httpx
 
-    with Connection(where(options)) as connection:
+    with Connection(place) as connection:
         text = ask(connection, options)
     return show(text)
 
