@@ -52,7 +52,18 @@ IMPURE = {
 }
 """What the decision must not know: clocks, chance, the outside and who runs it."""
 
-BANNED_AT_IMPORT = {"bokeh", "dask", "distributed", "jinja2", "rich", "tornado"}
+BANNED_AT_IMPORT = {
+    "asyncio",
+    "bokeh",
+    "dask",
+    "distributed",
+    "hypercorn",
+    "jinja2",
+    "rich",
+    "starlette",
+    "tornado",
+    "trio",
+}
 
 
 @frozen

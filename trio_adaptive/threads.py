@@ -6,17 +6,19 @@ hangs for ever would keep the process for ever: there, each call gets a daemon t
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
-import trio
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -28,8 +30,10 @@ async def run_in_thread(function: Callable[[], T], limiter: anyio.CapacityLimite
         function: what is called.
         limiter: for how many at a time; on asyncio those that nobody waits for any more do not count.
     """
-    if trio.lowlevel.in_trio_run():
+    if _is_on_trio():
         return await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)
+    import asyncio  # noqa: PLC0415 - it is there by now, and nobody else waits for it
+
     async with limiter:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         answer: list[T] = []
@@ -41,6 +45,12 @@ async def run_in_thread(function: Callable[[], T], limiter: anyio.CapacityLimite
     for error in errors:
         raise error
     return answer[0]
+
+
+def _is_on_trio() -> bool:
+    """Who runs on trio has imported it; nobody else is to wait for that."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
 def _work(
