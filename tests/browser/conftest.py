@@ -52,7 +52,9 @@ def api(service):
         yield client
 
 
-@pytest.fixture(scope="module")  # while it lasts, Playwright's event loop lets no other one run in this thread
+@pytest.fixture(
+    scope="module"
+)  # while it lasts, Playwright's event loop lets no other one run in this thread
 def browser():
     require(["chromium"])
     playwright = pytest.importorskip("playwright.sync_api")
