@@ -56,7 +56,9 @@ def benchmarks(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Half an hour of work, limits, faults and restarts by chance; TRIO_ADAPTIVE_SOAK is for how many seconds."""
     session.install(".[test]")
-    _soak(session, os.environ.get("TRIO_ADAPTIVE_SOAK", "1800"))
+    seconds = os.environ.get("TRIO_ADAPTIVE_SOAK", "1800")
+    command = ("pytest", "-m", "soak", "tests/soak", "-s", *session.posargs)
+    session.run(*command, env={"TRIO_ADAPTIVE_SOAK": seconds})
 
 
 @nox.session
@@ -102,8 +104,3 @@ def kubernetes(session: nox.Session) -> None:
 def _with_programs(session: nox.Session, marker: str) -> None:
     """As root on Debian, programs that are missing are installed; elsewhere their tests are skipped."""
     session.run("pytest", "-m", marker, *session.posargs, env={"TRIO_ADAPTIVE_INSTALL": "1"})
-
-
-def _soak(session: nox.Session, seconds: str) -> None:
-    command = ("pytest", "-m", "soak", "tests/soak", "-s", *session.posargs)
-    session.run(*command, env={"TRIO_ADAPTIVE_SOAK": seconds})

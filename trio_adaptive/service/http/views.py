@@ -84,7 +84,8 @@ def _load(hosted: Hosted) -> dict[str, Any] | None:
 
 
 def _cost(summary: LedgerSummary, wall: WallClock) -> dict[str, Any]:
-    parts = {name: value for name, value in plain(summary).items() if name != "series"}
+    names = attrs.fields_dict(LedgerSummary).keys() - {"series"}  # which is long, and for a chart of its own
+    parts = {name: plain(getattr(summary, name)) for name in sorted(names)}
     seen = summary.peak > 0 or summary.ended > 0
     return {
         **parts,
