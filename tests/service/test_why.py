@@ -55,6 +55,7 @@ def test_a_worker_that_it_does_not_know(journal, capsys):
     ("arguments", "said"),
     [
         (["no-such-file"], "there is no no-such-file"),
+        (["."], "there is no ."),
         (["{folder}"], "Is a directory"),
         (["{journal}", "--at", "noon"], "--at: is 'noon'; allowed: a time such as 14:05"),
     ],

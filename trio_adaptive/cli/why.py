@@ -33,12 +33,12 @@ def add(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print it; returns the exit code."""
-    from trio_adaptive.service.why import names_a_journal, why  # noqa: PLC0415 - for this command only
+    from trio_adaptive.service.why import journal_of, why  # noqa: PLC0415 - for this command only
 
     asked = any(getattr(options, name) is not None for name in ("url", "service", "cluster"))
-    if asked or not names_a_journal(options):
+    if asked or (journal := journal_of(options)) is None:
         return ask_service(options, _ask)
-    return show(why(options))
+    return show(why(journal, options))
 
 
 def _ask(connection: Connection, options: argparse.Namespace) -> str:

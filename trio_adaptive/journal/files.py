@@ -17,6 +17,8 @@ PARTS: Final = 4
 
 def parts(path: Path) -> list[Path]:
     """The files of a journal that exist, oldest first."""
+    if not path.name:  # a folder such as "." has no files that belong to it
+        return []
     older = [path.with_name(f"{path.name}.{number}") for number in range(PARTS - 1, 0, -1)]
     return [part for part in (*older, path) if part.exists()]
 

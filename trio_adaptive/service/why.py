@@ -47,18 +47,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file that names the journal")
 
 
-def names_a_journal(options: argparse.Namespace) -> bool:
-    """Whether there is a journal to read: named here, or in the configuration."""
-    return options.file is not None or bool(load_settings({}, file=options.config).journal)
+def journal_of(options: argparse.Namespace) -> Path | None:
+    """The journal that is to be read, named here or in the configuration; None where none is."""
+    if options.file is not None:
+        return Path(options.file)
+    configured = load_settings({}, file=options.config).journal
+    return Path(configured) if configured else None
 
 
-def why(options: argparse.Namespace) -> str:
-    """The text to print.
+def why(path: Path, options: argparse.Namespace) -> str:
+    """The text to print of a journal.
 
     Raises:
         ConfigurationError: there is no such journal, or the time cannot be read.
     """
-    path = _path(options)
+    if not parts(path):
+        raise ConfigurationError([Mistake("FILE", f"there is no {path}", "a file written with --journal")])
     at = None if options.at is None else _when(options.at, path)
     told = stories(_read(path)) if at is None else stories(_read(path), at=at)
     if options.worker is not None:
@@ -72,16 +76,6 @@ def _nothing(path: Path, told: list[Story], options: argparse.Namespace) -> str:
     of = f" of {options.worker}" if options.worker is not None else ""
     until = f" up to {options.at}" if options.at is not None and not told else ""
     return f"{path} tells nothing{of}{until}"
-
-
-def _path(options: argparse.Namespace) -> Path:
-    path = options.file or Path(load_settings({}, file=options.config).journal or ".")
-    if path == Path():
-        problem = "no journal is named, here or in the configuration"
-        raise ConfigurationError([Mistake("FILE", problem, "a file written with --journal")])
-    if not parts(path):
-        raise ConfigurationError([Mistake("FILE", f"there is no {path}", "a file written with --journal")])
-    return path
 
 
 def _read(path: Path) -> Iterator[Read]:
