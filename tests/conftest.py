@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import gc
 
+import hypothesis
 import pytest
 from leftovers import snapshot, threads
 from virtual_clock import virtual
+
+# A busy machine is no mistake, and the same tests say the same every time; `--hypothesis-profile searching` tries others.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("searching", deadline=None)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

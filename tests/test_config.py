@@ -24,7 +24,7 @@ from trio_adaptive.decision.limits import Rate
 from trio_adaptive.durations import UNITS, parse_duration
 from trio_adaptive.errors import ConfigurationError, Mistake
 
-steady = settings(derandomize=True, deadline=None, max_examples=150)
+steady = settings(max_examples=150)
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def test_the_hour_that_is_there_twice_opens_once():
     assert not schedule.is_open(datetime(2026, 10, 25, 4, tzinfo=UTC))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
     schedule=st.sampled_from([DAY, NIGHT, Schedule("30 2 * * *", "15 3 * * *", "Europe/Berlin", 1)]),

@@ -82,6 +82,19 @@ async def test_a_drain_that_is_cancelled_before_its_point_of_no_return_gives_the
         assert counting.executions == {"t": 1}
 
 
+async def test_who_has_been_drained_but_has_not_ended_yet_is_not_counted_on_for_data(a_driven_world):
+    async with a_driven_world() as world:
+        await world.start("a", "b", "c")
+        scatter = partial(world.client.scatter, list(range(40)), workers=["a"])
+        data = await anyio.to_thread.run_sync(scatter)
+        for name in ("a", "b"):
+            assert (await drained(world, name, close=False)).committed
+        assert set(await world.link.roster(refresh=True)) == {"a", "b", "c"}
+        for name in ("a", "b"):
+            world.workers[name].send_signal(signal.SIGKILL)
+        assert await world.gather(data) == list(range(40))
+
+
 async def test_workers_of_a_unit_leave_together(a_driven_world, counting):
     async with a_driven_world() as world:
         await world.start("job-0", "job-1", "other")

@@ -15,6 +15,7 @@ from dask_worlds import a_world
 from drain_kit import Attempt, drained, draining, works
 from real_dask import until
 
+from trio_adaptive.dask.drain import give_back
 from trio_adaptive.dask.probe.places import accepts
 from trio_adaptive.decision.model import Lost
 
@@ -215,6 +216,57 @@ async def test_the_last_one_left_stays_for_what_is_queued(shared_scheduler, coun
         }
         counting.open_gate()
         assert await world.gather(futures) == keys
+
+
+async def test_whom_the_resource_manager_is_about_to_end_is_not_given_back_for_work_that_comes(
+    shared_scheduler,
+):
+    """Everybody else has gone, or is going: whoever gets the work must not be ended in the middle of it."""
+
+    def fence_and_seal(probe, _, address):
+        assert probe.fences.fence([address], only_idle=True, attempt=1) == {"refused": ""}
+        return probe.leaving.seal([address])
+
+    def waits(dask_scheduler):
+        return bool(dask_scheduler.queued or dask_scheduler.unrunnable)
+
+    def looked(probe, _):
+        probe.fences._look()
+        probe.fences._keep_one()
+
+    waits.__module__ = "__main__"
+    async with a_world(shared_scheduler, driven=True) as world:
+        await world.start("a")
+        address = await world.address_of("a")
+        assert await probe(world, fence_and_seal, address) == {"state": "sealed"}
+        future = world.client.submit(pow, 2, 3)
+        await until(lambda: anyio.to_thread.run_sync(world.client.run_on_scheduler, waits))
+        await probe(world, looked)
+        assert await probe(world, statuses) == {"a": "closing_gracefully"}
+        await give_back(world.link, [address])
+        assert await world.gather(future) == 8
+
+
+async def test_a_worker_that_a_steal_is_on_its_way_to_is_not_ready_to_go(shared_scheduler, counting):
+    def steal_fence_and_seal(probe, scheduler, victim, thief):
+        stealing = scheduler.extensions["stealing"]
+        victim, thief = scheduler.workers[victim], scheduler.workers[thief]
+        stealing.move_task_request(list(victim.processing)[-1], victim, thief)
+        assert probe.fences.fence([thief.address], only_idle=True, attempt=1) == {"refused": ""}
+        return probe.leaving.seal([thief.address])
+
+    async with a_world(shared_scheduler, driven=True) as world:
+        await world.start("a", "b")
+        futures = world.client.map(
+            counting.gated_task(), ["t0", "t1"], workers=["a"], allow_other_workers=True, pure=False
+        )
+        await counting.wait(1)
+        addresses = [await world.address_of("a"), await world.address_of("b")]
+        assert await probe(world, steal_fence_and_seal, *addresses) == {"state": "busy"}
+        await give_back(world.link, addresses)
+        counting.open_gate()
+        assert await world.gather(futures) == ["t0", "t1"]
+        assert counting.executions == {"t0": 1, "t1": 1}
 
 
 @pytest.mark.parametrize("manager", ["running", "stopped"])

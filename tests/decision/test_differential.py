@@ -182,7 +182,7 @@ stretches = st.tuples(st.integers(0, 9), st.lists(st.lists(accidents, max_size=4
 """A target that stays for some steps, and what happens before each of them."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     minimum=st.integers(0, 3),
     more=st.integers(0, 5) | st.just(math.inf),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from trio_adaptive.decision.fairness import Claim, caps, divide, is_due, with_slack
 
-thorough = settings(deadline=None, max_examples=200)
+thorough = settings(max_examples=200)
 
 SIZES = st.integers(0, 40)
 WEIGHTS = st.sampled_from([0.1, 0.25, 1 / 3, 1.0, 1.0, 2.0, 3.5])

@@ -85,7 +85,7 @@ def test_a_small_budget_is_spent_as_well(size):
     assert 4 < len(turns) <= 2 * 6
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     hours=st.floats(0.05, 50),
     loads=st.lists(st.integers(0, 60), min_size=1, max_size=4),
@@ -104,7 +104,7 @@ def test_no_period_uses_more_than_the_budget(hours, loads, after, startup):
     assert most <= hours * (1 + 24 * after / HOUR)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(hours=st.floats(0.05, 50), load=st.integers(0, 80), startup=st.sampled_from([0.0, 60.0]))
 def test_under_constant_load_the_size_turns_at_most_twice_in_a_period(hours, load, startup):
     place = town(budget=hours, budget_period=HOUR, startup=startup)

@@ -23,7 +23,7 @@ from trio_adaptive.decision.model import AddRequest, Load, Sample, Sampled, SetH
 from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.state import State
 
-thorough = settings(deadline=None, max_examples=150)
+thorough = settings(max_examples=150)
 
 RATES = st.sampled_from(
     [

@@ -587,7 +587,6 @@ TestAnyRun = AnyRun.TestCase
 TestAnyRun.settings = settings(
     max_examples=150,
     stateful_step_count=40,
-    deadline=None,
     phases=set(Phase) - {Phase.explain},
     report_multiple_bugs=False,
 )

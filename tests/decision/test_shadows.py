@@ -6,7 +6,7 @@ import functools
 
 import pytest
 from attrs import evolve, frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_adaptive.decision.decide import decide
@@ -156,7 +156,6 @@ def test_one_that_fails_says_why_and_ends_nothing():
 COUNTS = st.integers(0, 30)
 
 
-@settings(deadline=None)  # a busy machine is no mistake
 @given(
     kinds=st.dictionaries(
         st.sampled_from("abc"), st.builds(Kind, st.floats(0, 50), COUNTS, COUNTS, st.floats(0, 9))

@@ -58,6 +58,12 @@ def test_what_a_later_run_has_added_after_a_line_that_was_cut_off_is_whole():
     assert list(replay(lines)) == []
 
 
+@pytest.mark.parametrize("line", LINES)
+def test_a_byte_more_in_any_line_costs_that_line_at_most(line):
+    for place in range(len(line)):
+        assert len(read(line[:place] + b" " + line[place:])) == 1
+
+
 @given(data=st.data())
 def test_garbage_anywhere_costs_the_lines_up_to_the_next_header_and_no_more(data):
     place = data.draw(st.integers(0, len(WHOLE)))

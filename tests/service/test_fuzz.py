@@ -45,9 +45,7 @@ adaptive = {minimum = 1}
 """
 DEEP = [b"[" * 5000, b"a = " + b"[" * 5000, b"{a: " * 3000, b"&a [*a, *a]", b"- " * 5000]
 
-thorough = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+thorough = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def damaged(text: bytes):

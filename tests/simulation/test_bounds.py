@@ -90,7 +90,7 @@ def _best_chain(chain, startup, value):
     return best
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs=INDEPENDENT, startup=STARTUPS, value=VALUES)
 def test_the_flow_is_the_cheapest_matching(pairs, startup, value):
     workload = workload_of(pairs)
@@ -98,7 +98,7 @@ def test_the_flow_is_the_cheapest_matching(pairs, startup, value):
     assert found == pytest.approx(matching_by_hand(workload, startup, value))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs=INDEPENDENT, startup=STARTUPS, value=VALUES)
 def test_no_schedule_costs_less(pairs, startup, value):
     workload = workload_of(pairs)
@@ -123,7 +123,7 @@ GRAPHS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=GRAPHS, size=st.integers(1, 4), startup=STARTUPS)
 def test_no_run_is_shorter_or_cheaper(rows, size, startup):
     tasks = [
@@ -144,7 +144,7 @@ def test_the_makespan_of_a_chain_and_of_a_crowd():
     assert least_makespan(crowd, 2, 2) == 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=INDEPENDENT, size=st.integers(1, 3))
 def test_no_run_responds_faster(pairs, size):
     workload = workload_of(pairs)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from journal_kit import NOON, a_look, a_run, idle, lines_of
 
@@ -104,7 +104,6 @@ LOOKS = st.builds(
 )
 
 
-@settings(deadline=None)  # a busy machine is no mistake
 @given(
     looks=st.lists(LOOKS, min_size=1, max_size=12),
     size=st.integers(0, 5),

@@ -114,7 +114,7 @@ def test_leaving_out_ticks_changes_nothing(family, policy):
         assert _course(workload, policy, startup, skip=True) == _course(workload, policy, startup, skip=False)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(st.tuples(st.floats(0, 300), st.floats(0, 60)), min_size=1, max_size=25),
     policy=st.sampled_from(POLICIES),

@@ -19,7 +19,7 @@ from trio_adaptive.clusters.linked import LinkedCluster, strangers
 from trio_adaptive.clusters.pods import worker_names
 from trio_adaptive.clusters.workergroup import POLL, Listed, WorkerGroup
 from trio_adaptive.dask.answers import Roster
-from trio_adaptive.dask.drain import drain
+from trio_adaptive.dask.drain import drain, give_back
 from trio_adaptive.dask.fence import RESTORE_TIMEOUT
 from trio_adaptive.dask.leave import Leave
 from trio_adaptive.dask.link import SchedulerLink, open_link
@@ -104,13 +104,28 @@ class KubernetesCluster(LinkedCluster):
         except DrainRefused:
             raise
         except BaseException:
-            # Retired, but not ended, it would neither work nor go: so the rest is done now, or it is refused.
-            with anyio.CancelScope(shield=True), anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
-                if terms.committed:
-                    await self._leave(unit, addresses, terms)
+            if terms.committed:
+                await self._carry_through(unit, addresses, terms)
             raise
         while any(each.unit == unit for each in await self._listed(POLL)):
             await anyio.sleep(POLL)
+
+    async def _carry_through(self, unit: UnitId, addresses: Sequence[str], terms: Terms) -> None:
+        """Retired, but not ended, it would neither work nor go: so the rest is done now, or it is given back."""
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
+                await self._leave(unit, addresses, terms)
+                return
+            with anyio.move_on_after(RESTORE_TIMEOUT), suppress(ClusterError):
+                if not await self._is_leaving(unit):
+                    await give_back(self._link, addresses)
+
+    async def _is_leaving(self, unit: UnitId) -> bool:
+        """Whether Kubernetes is ending it; False where it does not say."""
+        with suppress(ClusterError):
+            listed = [each.deployed for each in await self._listed(0.0) if each.unit == unit]
+            return all(each is not None and each.state == "leaving" for each in listed)
+        return False
 
     async def _leave(self, unit: UnitId, addresses: Sequence[str], terms: Terms) -> None:
         if addresses:

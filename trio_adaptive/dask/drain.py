@@ -8,6 +8,7 @@ the least harm. Without the probe the same is done with stock handlers as far as
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ async def drain(link: SchedulerLink, leave: Leave) -> None:
                 return
             leave.commit()
             committed = True
-            committed = await _removed(link, leave)
+            committed = await _let_go(link, leave)
     except DrainRefused:
         raise
     except BaseException:
@@ -58,7 +59,7 @@ async def drain(link: SchedulerLink, leave: Leave) -> None:
             suppress(ClusterError),
         ):
             # Whoever was told that it cannot be called back any more is to be right.
-            if not committed or not await _removed(link, leave):
+            if not committed or not await _let_go(link, leave):
                 await _order(link, leave, "unfence", attempt=attempt)
         raise
 
@@ -82,13 +83,24 @@ async def _finished(link: SchedulerLink, leave: Leave) -> bool:
     return False
 
 
-async def _removed(link: SchedulerLink, leave: Leave) -> bool:
-    if not leave.close:
-        return True
-    answer = await _order(link, leave, "remove", shut=True)
+async def _let_go(link: SchedulerLink, leave: Leave) -> bool:
+    """Have the scheduler let go of them, or see to it that they get nothing any more; False where something has come."""
+    answer = await (_order(link, leave, "remove", shut=True) if leave.close else _order(link, leave, "seal"))
     if answer["state"] == "refused":
         raise DrainRefused(answer["why"])
-    return bool(answer["state"] == "gone")
+    return bool(answer["state"] != "busy")
+
+
+async def give_back(link: SchedulerLink, addresses: Sequence[str]) -> None:
+    """Put workers into service that a drain has left empty and fenced, since they could not be ended.
+
+    Raises:
+        ClusterError: the scheduler could not be asked.
+    """
+    if link.epoch is None:
+        await fence.set_status(link, addresses, "running")
+    else:
+        await link.order("unfence", addresses=list(addresses), attempt=next(_attempts))
 
 
 async def _force(link: SchedulerLink, leave: Leave) -> None:

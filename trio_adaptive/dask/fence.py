@@ -79,10 +79,18 @@ async def _check_idle(link: SchedulerLink, addresses: Sequence[str]) -> None:
 
 
 async def _retire(link: SchedulerLink, addresses: Sequence[str], *, close: bool) -> None:
-    retired = await link.retire(addresses, close=close)
-    refused = [address for address in addresses if address not in retired]
-    if refused:
-        await _after_refusal(link, refused)
+    """Have their data moved, and close them; or empty them where they stay, so that nobody counts on their copies.
+
+    Another one that leaves meanwhile would drop its own copies for theirs. A retirement begins with dropping what has
+    been moved by the one before.
+    """
+    while True:
+        retired = await link.retire(addresses, close=close)
+        refused = [address for address in addresses if address not in retired]
+        if refused:
+            await _after_refusal(link, refused)
+        if close or not await link.stored(addresses):
+            return
 
 
 async def _finish(link: SchedulerLink, addresses: Sequence[str]) -> None:

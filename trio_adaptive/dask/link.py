@@ -199,6 +199,11 @@ class SchedulerLink:
             return await self.processing(here) if here else 0
         return sum(len(keys) for keys in answer.values())
 
+    async def stored(self, addresses: Sequence[str]) -> int:
+        """Of how many results these workers have a copy; workers that have gone have none."""
+        answer = await self.ask("has_what", workers=list(addresses))
+        return sum(len(keys) for keys in answer.values())
+
 
 @contextmanager
 def scheduler_errors(what: str, address: str) -> Generator[None]:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_type_hints
 
 from attrs import evolve, field, frozen
 from cattrs import Converter
-from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
+from cattrs.errors import CattrsError
 from cattrs.gen import make_dict_unstructure_fn
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
@@ -107,7 +107,7 @@ Line: TypeAlias = Header | Entry | End
 
 UNREADABLE: Final = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError),
-    *(BaseValidationError, StructureHandlerNotFoundError),
+    CattrsError,
 )
 """What decoding a line may raise that is no line of ours, or was damaged."""
 

@@ -151,7 +151,7 @@ class Fences:
                 ws = self.scheduler.workers.get(address)
                 if ws is not None and ws.status == Status.closing_gracefully:
                     status = Status[fence.said.get(address, "running")]
-                    self.scheduler.handle_worker_status_change(status, ws, _stimulus("unfence"))
+                    self.scheduler.handle_worker_status_change(status, ws, stimulus_id("unfence"))
 
     def lift_all(self, why: str = "its driver has gone") -> None:
         """Give all back: nobody is there to finish what was begun."""
@@ -210,7 +210,7 @@ class Fences:
         return bool(s.unrunnable) and any(ws not in s.running for ws in workers)
 
     def _set(self, ws: Any) -> None:
-        self.scheduler.handle_worker_status_change(Status.closing_gracefully, ws, _stimulus("fence"))
+        self.scheduler.handle_worker_status_change(Status.closing_gracefully, ws, stimulus_id("fence"))
 
     def _lift(self, addresses: Iterable[str], why: str) -> None:
         for address in addresses:
@@ -285,5 +285,6 @@ class Fences:
                 return
 
 
-def _stimulus(what: str) -> str:
+def stimulus_id(what: str) -> str:
+    """A number for the scheduler's log, by which it tells causes apart."""
     return f"trio-adaptive-{what}-{next(numbers)}"

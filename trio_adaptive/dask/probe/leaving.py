@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import time
 from typing import Any
 
-from .fences import Fence, Fences, numbers
+from .fences import Fence, Fences, stimulus_id
 from .rescue import Rescuer, has_unique, unique
 
 ROUNDS = 20
@@ -78,6 +78,26 @@ class Leaving:
             await self._let_go(address, shut)
         return {"state": "gone"}
 
+    def seal(self, addresses: list[str]) -> dict[str, Any]:
+        """Close the fence around these workers, which `finish` has found ready: only the driver opens it any more.
+
+        For those that stay until their resource manager ends them. They must not be given work in that time, also where
+        everybody else has gone. And nobody may count on their copies of data: another one that leaves would drop its own.
+
+        Returns:
+            ``{"state": "sealed" | "gone" | "busy" | "refused"}``; busy where something has come in the last moment.
+        """
+        fence = self.fences.around(addresses)
+        if fence is None:
+            return self._ended(addresses)
+        if any(self._has(address) for address in addresses):
+            return {"state": "busy"}
+        for ws in self._present(addresses):
+            keys = [ts.key for ts in ws.has_what]
+            self.scheduler.request_remove_replicas(ws.address, keys, stimulus_id=stimulus_id("seal"))
+        fence.final = True
+        return {"state": "sealed"}
+
     async def rescue(self, addresses: list[str], wait: float) -> dict[str, Any]:
         """Move what can be moved within so many seconds, tasks or no tasks: the unit has to go.
 
@@ -126,7 +146,12 @@ class Leaving:
 
     def _has(self, address: str) -> bool:
         ws = self.scheduler.workers.get(address)
-        return ws is not None and bool(ws.processing or ws.actors or has_unique(ws))
+        return ws is not None and bool(ws.processing or ws.actors or self._is_stealing(ws) or has_unique(ws))
+
+    def _is_stealing(self, ws: Any) -> bool:
+        """Whether a steal from before the fence may still bring it a task."""
+        stealing = self.scheduler.extensions.get("stealing")
+        return stealing is not None and any(each["thief"] is ws for each in stealing.in_flight.values())
 
     async def _empty(self, fence: Fence, wait: float) -> bool:
         """Whether its workers have run out of tasks, or the fence has been lifted, in time."""
@@ -144,9 +169,9 @@ class Leaving:
 
     async def _let_go(self, address: str, shut: bool) -> None:
         """Awaited at once, it has happened before anything else can."""
-        number = f"trio-adaptive-remove-{next(numbers)}"
         stream = self.scheduler.stream_comms.get(address)
-        await self.scheduler.remove_worker(address, close=shut, stimulus_id=number, **self._planned)
+        stimulus = stimulus_id("remove")
+        await self.scheduler.remove_worker(address, close=shut, stimulus_id=stimulus, **self._planned)
         if shut:
             await _sent(stream)
 

@@ -22,6 +22,7 @@ PREFIX = "trio_adaptive_"
 NEEDED = (
     "handle_worker_status_change",
     "remove_worker",
+    "request_remove_replicas",
     "stream_comms",
     "stream_handlers",
     "valid_workers",
@@ -64,6 +65,7 @@ class Probe(SchedulerPlugin):  # type: ignore[misc]  # distributed is not typed
             "expect": self._driver(self.uninvited.expect),
             "unfence": self._driver(self.fences.unfence),
             "finish": self._driver(self.leaving.finish),
+            "seal": self._driver(self.leaving.seal),
             "remove": self._driver(self.leaving.remove),
             "rescue": self._driver(self.leaving.rescue),
             "force": self._driver(self.leaving.force),
