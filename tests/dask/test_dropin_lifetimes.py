@@ -150,8 +150,9 @@ class Counted(Cluster):
                 self.own[name] = await Worker(self.scheduler_address, name=name, nthreads=1)
 
     async def scale_down(self, names):
-        for name in names:
-            await self.own.pop(name).close()
+        for name in names:  # one that is still closing when the loop ends would keep it from ending
+            await self.own[name].close()
+            self.own.pop(name, None)
 
 
 class Named(Counted):
