@@ -17,9 +17,9 @@ nox.options.default_venv_backend = "venv"
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, three at a time, since most wait for processes; arguments go to pytest."""
+    """All tests, four at a time, since most wait for processes; arguments go to pytest."""
     session.install(".[test]")
-    session.run("pytest", "-n", "3", *session.posargs)
+    session.run("pytest", "-n", "4", *session.posargs)
 
 
 @nox.session
@@ -63,11 +63,11 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """All that works with other programs than ours, and two minutes of the soak; file by file, three at a time."""
+    """All that works with other programs than ours, and two minutes of the soak; file by file, four at a time."""
     session.install(".[test]", *BACKENDS, *BROWSER)
     folders = [f"tests/{name}" for name in ("networks", "soak", "backends", "browser", "monitoring")]
     session.run(
-        *("pytest", "-n", "3", "--dist", "loadfile", "-m", "backends or networks or service or soak"),
+        *("pytest", "-n", "4", "--dist", "loadfile", "-m", "backends or networks or service or soak"),
         *(*folders, *session.posargs),
         env={"TRIO_ADAPTIVE_INSTALL": "1", "TRIO_ADAPTIVE_SOAK": "120"},
     )

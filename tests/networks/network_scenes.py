@@ -322,10 +322,13 @@ def all_cables(**qualities: float) -> Callable[[Network], None]:
     return before
 
 
-SCENES = (
+BAD_LINES = (
     Scene("each way takes 200 ms", before=all_cables(delay=0.1), silent=None),
     Scene("5 % of all packets are lost", before=all_cables(loss=0.025)),
     Scene("20 % of all packets are lost", before=all_cables(loss=0.106)),
+)
+
+CUTS = (
     Scene("the service is cut off for 0.5 s", cut(SERVICE, 0.5), silent=False),
     Scene("the service is cut off for 6 s", cut(SERVICE, 6), silent=True),
     Scene("the service is not heard for 6 s", cut(SERVICE, 6, receives=True), silent=True),
@@ -335,6 +338,8 @@ SCENES = (
     Scene("the scheduler is cut off for 2 s", cut(SCHEDULER, 2)),
     Scene("the scheduler is cut off for 15 s", cut(SCHEDULER, 15), silent=True, lost=2, tasks=200),
 )
+
+SCENES = (*BAD_LINES, *CUTS)
 
 
 def as_expected(scene: Scene, result: Result) -> list[str]:
