@@ -15,7 +15,7 @@ import pyte
 import pytest
 from rich.text import Text
 
-from trio_adaptive.service.terminal import BottomLine
+from trio_adaptive.service.terminal import BottomLine, say
 
 ROWS, COLUMNS = 10, 60
 
@@ -101,6 +101,21 @@ def test_the_line_follows_the_size_of_the_terminal(terminal, stream):
     terminal.screen.resize(ROWS - 4, COLUMNS)
     line.draw(Text("status"))
     assert terminal.read()[-1] == "status"
+
+
+@pytest.mark.parametrize("first", ["line", "status"])
+def test_a_terminal_that_has_gone_is_no_trouble(first):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        line = BottomLine(stream)
+        line.draw(Text("status"))
+        os.close(ours)
+        if first == "line":
+            say("Connect", stream)
+        line.draw(Text("status"))
+        line.clear()
+        say("the last word", stream)
 
 
 @pytest.mark.integration

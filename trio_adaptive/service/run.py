@@ -15,6 +15,7 @@ from trio_adaptive.service.elastic import Elastic, Plan, elastic, renew_on_signa
 from trio_adaptive.service.report import draws_blocks, render_report
 from trio_adaptive.service.signals import Signals, from_terminal
 from trio_adaptive.service.status import watched
+from trio_adaptive.service.terminal import say
 
 SCRIPT_GRACE = 10.0
 """How long a script may take to end after the first signal, in seconds, before it is ended."""
@@ -82,5 +83,5 @@ async def _pass_on(signals: Signals, process: ChildProcess) -> None:
 
 def _print_report(up: Elastic) -> None:
     width = min(REPORT_WIDTH, get_terminal_size((REPORT_WIDTH, 24)).columns)
-    print(file=sys.stderr)
-    print(render_report(up.scaler.cost, width=width, unicode=draws_blocks(sys.stderr)), file=sys.stderr)
+    text = render_report(up.scaler.cost, width=width, unicode=draws_blocks(sys.stderr))
+    say(f"\n{text}", sys.stderr)

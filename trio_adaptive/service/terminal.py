@@ -1,16 +1,19 @@
-"""One status line at the bottom of a terminal, below whatever else is printed there.
+"""What the service shows on a terminal: lines, and one status line at the bottom, below whatever else is printed there.
 
 The last row is taken out of the terminal's scrolling region, so that the output of a user's script and our log lines
 scroll above it and are never mixed with it.
+
+A terminal may go at any time, in the middle of a line. That is no reason to end without order: SIGHUP tells of it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TextIO
 
 import trio
@@ -24,6 +27,25 @@ MIN_ROWS: Final = 3
 """A lower terminal has no row to spare."""
 
 
+def say(text: str = "", stream: TextIO | None = None) -> None:
+    """Print a line, to stdout unless told otherwise."""
+    stream = stream or sys.stdout
+    with _perhaps_unheard(stream):
+        print(text, file=stream, flush=True)
+
+
+@contextmanager
+def _perhaps_unheard(stream: TextIO) -> Generator[None]:
+    """Let what is written to a terminal that has gone go nowhere, also what comes later."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device rather than a path
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
 class BottomLine:
     """Draws one line in the last row of a terminal."""
 
@@ -34,6 +56,12 @@ class BottomLine:
 
     def draw(self, text: Text) -> None:
         """Show this text, cut to the width of the terminal; follows a change of its size."""
+        if not os.isatty(self._stream.fileno()):  # it has gone
+            return
+        with _perhaps_unheard(self._stream):
+            self._draw(text)
+
+    def _draw(self, text: Text) -> None:
         columns, rows = os.get_terminal_size(self._stream.fileno())
         if rows < MIN_ROWS:
             return
@@ -48,7 +76,8 @@ class BottomLine:
     def clear(self) -> None:
         """Give the last row back."""
         if self._rows:
-            self._write(f"\x1b7\x1b[r\x1b[{self._rows};1H\x1b[2K\x1b8")
+            with _perhaps_unheard(self._stream):
+                self._write(f"\x1b7\x1b[r\x1b[{self._rows};1H\x1b[2K\x1b8")
             self._rows = 0
 
     @staticmethod

@@ -26,6 +26,7 @@ from trio_adaptive.service.several import Several, until_taken_over
 from trio_adaptive.service.sharing import Sharing
 from trio_adaptive.service.signals import Signals
 from trio_adaptive.service.status import watched
+from trio_adaptive.service.terminal import say
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ async def up(configuration: Configuration, given: Given, *, live: bool, web: Web
                 )
             if web is not None:
                 url = await nursery.start(web, fleet)
-                print(f"Service    {url}", flush=True)
+                say(f"Service    {url}")
                 await nursery.start(_announce, url, configuration.service.name or "")
             running = _Running(reloading, fleet, signals, notifier)
             await (_one(running, live=live) if len(configuration.clusters) == 1 else _several(running))
@@ -170,11 +171,11 @@ def _hosted(hosting: Hosting, cluster: Elastic) -> Hosted:
 
 def _greet(cluster: Elastic, name: str = "") -> None:
     if name:
-        print(f"Cluster    {name}")
+        say(f"Cluster    {name}")
     if cluster.address:
-        print(f"Scheduler  {cluster.address}")
+        say(f"Scheduler  {cluster.address}")
     if cluster.dashboard:
-        print(f"Dashboard  {cluster.dashboard}")
+        say(f"Dashboard  {cluster.dashboard}")
     how = f"Client({cluster.address!r})" if cluster.address else "nowhere: it has no scheduler"
     end = "" if name else "; Ctrl-C ends the cluster"
-    print(f"Connect    {how}{end}", flush=True)
+    say(f"Connect    {how}{end}")
