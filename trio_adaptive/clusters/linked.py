@@ -100,7 +100,7 @@ class LinkedCluster(ABC):
             await self._link.order("expect", names=list(names), back=back)
 
     async def _drain_workers(
-        self, names: Sequence[WorkerName], terms: Terms, *, close: bool = True, halt: Halt | None = None
+        self, names: Sequence[WorkerName], terms: Terms, *, halt: Halt | None = None
     ) -> bool:
         """Take these workers, one unit's, out of service; see `Cluster.drain`. Returns whether there were any."""
         terms.forces()
@@ -109,13 +109,10 @@ class LinkedCluster(ABC):
             terms.stopping()
             return False
         while addresses:
-            leave = Leave(
-                addresses, terms.commit, terms.forced, terms.only_idle, terms.deadline, close=close, halt=halt
-            )
+            leave = Leave(addresses, terms.commit, terms.forced, terms.only_idle, terms.deadline, halt=halt)
             await drain(self._link, leave)
             # Another one of the unit's may have come meanwhile, and got work. It is to finish that as well.
-            again = close and len(names) > 1
-            addresses = await self._addresses(names) if again else []
+            addresses = await self._addresses(names) if len(names) > 1 else []
         terms.stopping()
         return True
 

@@ -38,6 +38,9 @@ RESTORE_TIMEOUT: Final = 5.0
 CONFIRM: Final = 0.5
 """How long a worker may take to confirm that it is back in service before it is tried again, in seconds."""
 
+ROUNDS: Final = 5
+"""How often workers that stay are retired at most, until they have no copies of data; those of proxies of actors stay."""
+
 _stimuli = itertools.count()
 
 
@@ -84,7 +87,7 @@ async def _retire(link: SchedulerLink, addresses: Sequence[str], *, close: bool)
     Another one that leaves meanwhile would drop its own copies for theirs. A retirement begins with dropping what has
     been moved by the one before.
     """
-    while True:
+    for _ in range(1 if close else ROUNDS):
         retired = await link.retire(addresses, close=close)
         refused = [address for address in addresses if address not in retired]
         if refused:

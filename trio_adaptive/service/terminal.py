@@ -29,9 +29,9 @@ MIN_ROWS: Final = 3
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
     """Print a line, to stdout unless told otherwise."""
-    stream = stream or sys.stdout
-    with _perhaps_unheard(stream):
-        print(text, file=stream, flush=True)
+    hearer = sys.stdout if stream is None else stream
+    with _perhaps_unheard(hearer):
+        print(text, file=hearer, flush=True)
 
 
 @contextmanager

@@ -93,7 +93,7 @@ class Leaving:
         if any(self._has(address) for address in addresses):
             return {"state": "busy"}
         for ws in self._present(addresses):
-            keys = [ts.key for ts in ws.has_what]
+            keys = [ts.key for ts in ws.has_what if not ts.actor]  # proxies of actors are no data
             self.scheduler.request_remove_replicas(ws.address, keys, stimulus_id=stimulus_id("seal"))
         fence.final = True
         return {"state": "sealed"}
