@@ -17,9 +17,17 @@ nox.options.default_venv_backend = "venv"
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, four at a time, since most wait for processes; arguments go to pytest."""
+    """All tests but those beside other programs, four at a time, since most wait; arguments go to pytest."""
     session.install(".[test]")
-    session.run("pytest", "-n", "4", *session.posargs)
+    _ours(session)
+
+
+@nox.session
+def everything(session: nox.Session) -> None:
+    """The tests of `tests` and of `real`, one after the other."""
+    session.install(".[test]", *BACKENDS, *BROWSER)
+    _ours(session)
+    _real(session)
 
 
 @nox.session
@@ -65,12 +73,7 @@ def soak(session: nox.Session) -> None:
 def real(session: nox.Session) -> None:
     """All that works with other programs than ours, and two minutes of the soak; file by file, four at a time."""
     session.install(".[test]", *BACKENDS, *BROWSER)
-    folders = [f"tests/{name}" for name in ("networks", "soak", "backends", "browser", "monitoring")]
-    session.run(
-        *("pytest", "-n", "4", "--dist", "loadfile", "-m", "backends or networks or service or soak"),
-        *(*folders, *session.posargs),
-        env={"TRIO_ADAPTIVE_INSTALL": "1", "TRIO_ADAPTIVE_SOAK": "120"},
-    )
+    _real(session)
 
 
 @nox.session
@@ -99,6 +102,19 @@ def kubernetes(session: nox.Session) -> None:
     """With a fake API server, and on the cluster with Dask's operator that KUBECONFIG names, where it names one."""
     session.install(".[test]", "dask-kubernetes", "kmock")
     session.run("pytest", "-m", "backends", "tests/backends", "-k", "kubernetes", *session.posargs)
+
+
+def _ours(session: nox.Session) -> None:
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+def _real(session: nox.Session) -> None:
+    folders = [f"tests/{name}" for name in ("networks", "soak", "backends", "browser", "monitoring")]
+    session.run(
+        *("pytest", "-n", "4", "--dist", "loadfile", "-m", "backends or networks or service or soak"),
+        *(*folders, *session.posargs),
+        env={"TRIO_ADAPTIVE_INSTALL": "1", "TRIO_ADAPTIVE_SOAK": "120"},
+    )
 
 
 def _with_programs(session: nox.Session, marker: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from trio_adaptive.cli import main
 from trio_adaptive.config import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -58,15 +59,10 @@ OF_A_SERVICE = ("status", "pause", "resume", "hold", "request", "limits", "polic
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *OF_A_SERVICE])
-def test_every_argument_is_in_the_reference(command):
-    shown = subprocess.run(
-        [sys.executable, "-c", "from trio_adaptive.cli import main; main()", command, "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
-    arguments = set(re.findall(r"--[a-z][a-z-]+", shown))
+def test_every_argument_is_in_the_reference(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    arguments = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     text = (ROOT / "docs/reference/cli.md").read_text()
     assert len(arguments) > (1 if command == "replay" else 7)
     assert not [argument for argument in arguments if argument not in text]
