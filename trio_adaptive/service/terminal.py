@@ -27,7 +27,7 @@ MIN_ROWS: Final = 3
 """A lower terminal has no row to spare."""
 
 
-def say(text: str = "", stream: TextIO | None = None) -> None:
+def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line, to stdout unless told otherwise."""
     hearer = sys.stdout if stream is None else stream
     with _perhaps_unheard(hearer):

@@ -11,7 +11,6 @@ plugin needs the worker, or there is a task that nobody else can run.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +18,11 @@ from typing import Any
 from distributed.core import Status
 
 from .places import accepts, others_can
-from .pulls import Pulls
+from .pulls import Pulls, stimulus_id
 from .vetoes import bound, needed, stays
 
 TICK = 0.1
 """Seconds between two looks at the fenced workers: a steal that was under way can land a task on one."""
-
-numbers = itertools.count()
 
 
 @dataclass(eq=False)
@@ -283,8 +280,3 @@ class Fences:
             if not fence.final and accepts(self.scheduler, task, ws):
                 self.lift(fence, f"{ws.name}: work has come that only it can do")
                 return
-
-
-def stimulus_id(what: str) -> str:
-    """A number for the scheduler's log, by which it tells causes apart."""
-    return f"trio-adaptive-{what}-{next(numbers)}"

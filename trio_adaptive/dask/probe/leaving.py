@@ -8,7 +8,8 @@ from contextlib import suppress
 from time import time
 from typing import Any
 
-from .fences import Fence, Fences, stimulus_id
+from .fences import Fence, Fences
+from .pulls import stimulus_id
 from .rescue import Rescuer, has_unique, unique
 
 ROUNDS = 20

@@ -21,6 +21,11 @@ NOT_BEGUN = ("ready", "constrained", "waiting", "released", None)
 numbers = itertools.count()
 
 
+def stimulus_id(what: str) -> str:
+    """A number for the scheduler's log, by which it tells causes apart."""
+    return f"trio-adaptive-{what}-{next(numbers)}"
+
+
 class Pulls:
     """The tasks that have been asked back."""
 
@@ -76,7 +81,7 @@ class Pulls:
             }
 
     def _ask(self, ts: Any, worker: Any) -> None:
-        stimulus = f"trio-adaptive-pull-{next(numbers)}"
+        stimulus = stimulus_id("pull")
         message = {"op": "steal-request", "key": ts.key, "stimulus_id": stimulus}
         try:
             self.scheduler.stream_comms[worker.address].send(message)
