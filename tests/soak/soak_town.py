@@ -117,10 +117,7 @@ class Trouble:
         return True
 
     async def _kill(self) -> bool:
-        for pid in self._some():
-            os.kill(pid, signal.SIGKILL)
-            return True
-        return False
+        return any([_send(pid, signal.SIGKILL) for pid in self._some()])
 
     async def _freeze_worker(self) -> bool:
         for pid in self._some():
@@ -131,15 +128,23 @@ class Trouble:
         return await self._freeze(self.scheduler)
 
     async def _freeze(self, pid: int) -> bool:
-        os.kill(pid, signal.SIGSTOP)
+        if not _send(pid, signal.SIGSTOP):
+            return False
         await anyio.sleep(self.chance.uniform(0, 3))
-        with suppress(ProcessLookupError):  # it was ended meanwhile
-            os.kill(pid, signal.SIGCONT)
+        _send(pid, signal.SIGCONT)
         return True
 
     def _some(self) -> list[int]:
         pids = sorted(self.cluster.pids.values())
         return [self.chance.choice(pids)] if pids else []
+
+
+def _send(pid: int, signal_number: int) -> bool:
+    """Whether the process was there to get it: each may end by itself a moment before it is hit."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal_number)
+        return True
+    return False
 
 
 @define
