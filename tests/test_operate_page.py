@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[1] / "docs/how-to/operate.md"
 BLOCK = re.compile(r"^```(toml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENCE = 120.0
-PROGRAM = f"{sys.executable} -c 'import sys; from trio_adaptive.cli import main; sys.exit(main())'"
+PROGRAM = f"{sys.executable} -m trio_adaptive"
 
 
 class Day:

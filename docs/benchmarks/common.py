@@ -183,8 +183,7 @@ def role(name: str, *arguments: object, program: str = "contestants.py") -> tupl
 
 def trio_adaptive(*arguments: str) -> tuple[str, ...]:
     """The command line of our own command."""
-    program = "import sys; from trio_adaptive.cli import main; sys.exit(main())"
-    return (sys.executable, "-c", program, *arguments)
+    return (sys.executable, "-m", "trio_adaptive", *arguments)
 
 
 class WorkerMeter(threading.Thread):

@@ -42,7 +42,7 @@ with Client() as client:
 def test_a_run_is_recorded_and_can_be_simulated(tmp_path):
     path = tmp_path / "tasks.jsonl"
     (tmp_path / "job.py").write_text(JOB)
-    cli = [sys.executable, "-c", "from trio_adaptive.cli import main; raise SystemExit(main())"]
+    cli = [sys.executable, "-m", "trio_adaptive"]
     run = ["run", "--maximum", "2", "--record", str(path), "--no-dashboard", "--"]
     script = [sys.executable, str(tmp_path / "job.py")]
     done = subprocess.run([*cli, *run, *script], check=False, capture_output=True, text=True, timeout=120)

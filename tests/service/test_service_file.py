@@ -86,10 +86,9 @@ def test_hanging_up_reads_the_file_again(service, file):
 
 
 def test_it_ends_with_its_terminal(file):
-    command = "import sys; from trio_adaptive.cli import main; sys.exit(main())"
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", command, "up", "-c", str(file), "--plain"])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "trio_adaptive", "up", "-c", str(file), "--plain"])  # noqa: S606
     told = b""
     while b"Connect" not in told:
         told += os.read(terminal, 4096)
@@ -114,9 +113,11 @@ def test_json_lines(service, file):
 )
 def test_check_tells_and_starts_nothing(file, text, code, part):
     file.write_text(text)
-    command = "import sys; from trio_adaptive.cli import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", command, "check", str(file)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "trio_adaptive", "check", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == code
     assert part in done.stdout + done.stderr

@@ -122,10 +122,9 @@ def test_a_terminal_that_has_gone_is_no_trouble(first):
 def test_run_draws_the_line_and_leaves_the_output_of_the_script_alone(terminal, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import time; print('hello', flush=True); time.sleep(1.5); print('bye', flush=True)")
-    command = "import sys; from trio_adaptive.cli import main; sys.exit(main())"
     arguments = ("run", "--no-dashboard", "--maximum", "1", "--", sys.executable, str(script))
     with subprocess.Popen(
-        [sys.executable, "-c", command, *arguments],
+        [sys.executable, "-m", "trio_adaptive", *arguments],
         stdin=terminal.theirs,
         stdout=terminal.theirs,
         stderr=terminal.theirs,

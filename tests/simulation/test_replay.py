@@ -243,7 +243,7 @@ with Client() as client:
 @pytest.mark.integration
 def test_the_journal_of_a_real_run(tmp_path):
     path = tmp_path / "journal.jsonl"
-    cli = [sys.executable, "-c", "from trio_adaptive.cli import main; raise SystemExit(main())"]
+    cli = [sys.executable, "-m", "trio_adaptive"]
     (tmp_path / "job.py").write_text(JOB)
     run = [
         "run",

@@ -117,7 +117,7 @@ class Trouble:
         return True
 
     async def _kill(self) -> bool:
-        return any([_send(pid, signal.SIGKILL) for pid in self._some()])
+        return any(_send(pid, signal.SIGKILL) for pid in self._some())
 
     async def _freeze_worker(self) -> bool:
         for pid in self._some():
