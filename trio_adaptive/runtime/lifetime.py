@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from attrs import evolve
+from attrs import evolve, frozen
 
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster, Telling
@@ -61,6 +61,24 @@ CANCELLED: Final = Stop(0.0, "cancelled")
 """The end that nobody has asked for."""
 
 
+@frozen
+class Parts:
+    """What works together while it adapts, and where commands and the wish for an end go in."""
+
+    scaler: Scaler
+    actions: Actions
+    collector: Collector
+    calendar: Calendar
+    events: MemoryObjectSendStream[Event]
+    ends: MemoryObjectSendStream[Stop]
+
+    def change(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self.actions.settings = settings
+        self.collector.settings = settings
+        self.calendar.change(settings.schedules)
+
+
 class Lifetime:
     """Runs once.
 
@@ -101,13 +119,8 @@ class Lifetime:
         self._tell = tell
         self._recall = Recall(settings)
         self._state = first_state(settings, self._recall)
-        self._scaler: Scaler | None = None
-        self._actions: Actions | None = None
         self._port: Cluster | None = None
-        self._collector: Collector | None = None
-        self._calendar: Calendar | None = None
-        self._inbox: MemoryObjectSendStream[Event] | None = None
-        self._stops: MemoryObjectSendStream[Stop] | None = None
+        self._parts: Parts | None = None
         self._failure: GivenUp | None = None
         self._hopeless = Hopeless(settings)
         self._called_off: Stop | None = None
@@ -115,19 +128,15 @@ class Lifetime:
     @property
     def state(self) -> State:
         """What the decision remembers now."""
-        return self._state if self._scaler is None else self._scaler.state
+        return self._state if self._parts is None else self._parts.scaler.state
 
     def change(self, settings: Settings, words: str, by: str) -> None:
         """Go by these settings from now on, as far as they can be changed: see `trio_adaptive.runtime.changes`."""
         now = self.now()
         self._settings = settings
         self._hopeless.settings = settings
-        if self._actions is not None:
-            self._actions.settings = settings
-        if self._collector is not None:
-            self._collector.settings = settings
-        if self._calendar is not None:
-            self._calendar.change(settings.schedules)
+        if self._parts is not None:
+            self._parts.change(settings)
         self.command(SetRules(now, self._rules(settings), words, by))
 
     def _rules(self, settings: Settings) -> Rules:
@@ -150,7 +159,7 @@ class Lifetime:
 
     def now(self) -> float:
         """The time of a command."""
-        if self._inbox is None:
+        if self._parts is None:
             raise ScalerStoppedError("the scaler is not running: enter adaptive() or start run() first")
         return anyio.current_time()
 
@@ -173,9 +182,9 @@ class Lifetime:
 
     def command(self, command: Command) -> None:
         """Hand a command to the scaling loop; returns at once."""
-        if self._inbox is not None:
+        if self._parts is not None:
             self._note(command)
-            self._inbox.send_nowait(command)
+            self._parts.events.send_nowait(command)
 
     def _note(self, command: Command) -> None:
         if isinstance(command, SetLimits):
@@ -188,15 +197,15 @@ class Lifetime:
     def stop(self, reason: str, by: str = "") -> None:
         """Ask for the end; returns at once, and may be repeated, also from a callback, where no clock is known yet."""
         stop = Stop(0.0, reason, by)
-        if self._stops is not None:
-            self._stops.send_nowait(stop)
+        if self._parts is not None:
+            self._parts.ends.send_nowait(stop)
         elif self.stage == "running":  # the cluster is still being opened
             self._called_off = self._called_off or stop
 
     def recall_drains(self) -> None:
         """Give back to service at once whatever still can be."""
-        if self._actions is not None:
-            self._actions.recall_drains()
+        if self._parts is not None:
+            self._parts.actions.recall_drains()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Live; ``ready`` is called when commands are taken.
@@ -218,8 +227,7 @@ class Lifetime:
                 raise self._failure
         finally:
             self._state = self.state
-            self._scaler = self._actions = self._port = self._inbox = self._stops = None
-            self._collector = self._calendar = None
+            self._port = self._parts = None
             self.stage = "stopped"
             self.ledger.close(anyio.current_time())
             self.history.end()
@@ -241,9 +249,8 @@ class Lifetime:
                 collector = Collector(
                     port, self._load, self._settings, wakes, events, ends, calm, self.tally.late
                 )
-                self._scaler, self._actions, self._collector = scaler, actions, collector
-                self._inbox, self._stops = events, ends
-                calendar = self._calendar = self._make_calendar(events.send_nowait)
+                calendar = self._make_calendar(events.send_nowait)
+                self._parts = Parts(scaler, actions, collector, calendar, events, ends)
                 calendar.tell()  # ahead of the first look
                 if self.journal is not None:
                     outer.start_soon(self.journal.run)
@@ -266,7 +273,8 @@ class Lifetime:
                             if self.journal is not None:
                                 self.journal.close(self.end.reason)
                     self._recall.save(scaler.state.startups)
-                    self._inbox = self._stops = None  # commands come too late, also while the line is closed
+                    # Commands come too late, also while the line is closed.
+                    self._state, self._parts = scaler.state, None
 
     async def step(self) -> None:
         """Look and decide once, out of turn; returns when what follows from it has ended. Needs no `run`.
@@ -274,8 +282,8 @@ class Lifetime:
         Raises:
             ClusterError: the look failed.
         """
-        if self._scaler is not None and self._actions is not None:
-            await one_step(self.port, self._load, self._scaler, self._actions)
+        if self._parts is not None:
+            await one_step(self.port, self._load, self._parts.scaler, self._parts.actions)
             return
         events, inbox = anyio.create_memory_object_stream[Event](math.inf)
         with events, inbox:
