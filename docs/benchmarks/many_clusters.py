@@ -20,6 +20,7 @@ from common import check, percentile, progress, table
 
 from trio_adaptive import adaptive
 from trio_adaptive.config import Settings
+from trio_adaptive.service.collection import seldom_collected
 from trio_adaptive.service.fleet import Fleet, Hosted
 from trio_adaptive.service.sharing import Sharing
 from trio_adaptive.testing import FakeCluster
@@ -143,7 +144,8 @@ def measure(*, quick: bool, number: int = 1000) -> str:
     ):
         progress(f"{number} clusters, {words}: {seconds:g} s")
         town = Town(Settings(maximum=10, log_length=KEPT), number, total)
-        cpu, looks, late = trio.run(town.live, 10.0, seconds)
+        with seldom_collected(number):
+            cpu, looks, late = trio.run(town.live, 10.0, seconds)
         rows.append(
             (
                 words,

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from trio_adaptive.errors import ClusterError
 from trio_adaptive.service.client.discovery import announced
+from trio_adaptive.service.collection import seldom_collected
 from trio_adaptive.service.config_file.check import in_words
 from trio_adaptive.service.config_file.given import Given
 from trio_adaptive.service.config_file.reading import Configuration, Hosting
@@ -144,11 +145,12 @@ async def _several(running: _Running) -> None:
         await nursery.start(renew_on_signal, lambda: list(several.up.values()))
         nursery.start_soon(running.until_stopping)
         nursery.start_soon(sharing.run)
-        async with trio.open_nursery() as clusters:
-            for hosting in reloading.current.clusters.values():
-                clusters.start_soon(several.host, hosting)
-            # One that cannot be brought up is no reason to call the service not ready: see /readyz.
-            running.notifier.ready(in_words(reloading.current))
+        with seldom_collected(len(reloading.current.clusters)):
+            async with trio.open_nursery() as clusters:
+                for hosting in reloading.current.clusters.values():
+                    clusters.start_soon(several.host, hosting)
+                # One that cannot be brought up is no reason to call the service not ready: see /readyz.
+                running.notifier.ready(in_words(reloading.current))
         nursery.cancel_scope.cancel()
 
 
