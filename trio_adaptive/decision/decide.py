@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from attrs import evolve
 
 from trio_adaptive.decision.chosen import chosen_in_words
 from trio_adaptive.decision.consult import advised, consult
+from trio_adaptive.decision.grow import grow, recallable
 from trio_adaptive.decision.lifecycle import overdue_units
 from trio_adaptive.decision.limiters import Facts, Limited, is_due, limit, listen, remember, silence, spend
 from trio_adaptive.decision.model import (
     Action,
-    AddRequest,
     Cancel,
     Command,
     Counts,
@@ -31,41 +31,21 @@ from trio_adaptive.decision.model import (
     Drain,
     Event,
     Finished,
-    Launch,
     Load,
-    Recall,
     Record,
     RecordKind,
     Sample,
     Sampled,
     SampleFailed,
-    SetHold,
-    SetLimits,
-    SetPause,
-    SetPolicy,
-    SetRules,
-    SetSchedule,
-    SetShare,
-    Stop,
     Suggested,
-    UnitId,
 )
+from trio_adaptive.decision.obey import obey
 from trio_adaptive.decision.observe import landed, observe
 from trio_adaptive.decision.patience import forget
 from trio_adaptive.decision.refusals import unwelcome
-from trio_adaptive.decision.retries import allowed
-from trio_adaptive.decision.shadows.follow import follow, promoted, told
+from trio_adaptive.decision.shadows.follow import follow, told
 from trio_adaptive.decision.shrink import Excess, shrink, take_suggestion
-from trio_adaptive.decision.state import (
-    LEAVING,
-    Census,
-    Floor,
-    Hold,
-    State,
-    ended_units,
-    take_census,
-    units_for,
-)
+from trio_adaptive.decision.state import LEAVING, Census, State, ended_units, take_census, units_for
 
 DRAINING: Final = LEAVING - {"cancel"}
 
@@ -151,8 +131,8 @@ def _unknown(state: State, sample: Sample) -> str:
 def _limit(state: State, sample: Sample, census: Census, wanted: int, at: float) -> Limited:
     # Looked up only where it counts: there may be a hundred thousand that are leaving.
     counts_starts = math.isfinite(state.rules.limits.max_launching)
-    recallable = len(_recallable(state, sample)) if counts_starts else 0
-    return limit(state, Facts(at, census.active, census.launching, recallable), wanted)
+    drains = len(recallable(state, sample)) if counts_starts else 0
+    return limit(state, Facts(at, census.active, census.launching, drains), wanted)
 
 
 def _send_away(state: State, sample: Sample) -> tuple[State, tuple[Action, ...]]:
@@ -166,52 +146,10 @@ def _towards(
     state: State, sample: Sample, census: Census, final: int
 ) -> tuple[State, tuple[Action, ...], str]:
     if final > census.active:
-        return _grow(forget(state), sample, census, final)
+        return grow(forget(state), sample, census, final)
     if final < census.active:
         return shrink(state, Excess(sample, census, final, sample.at, ticks=sample.cause == "interval"))
     return forget(state), (), ""
-
-
-def _grow(state: State, sample: Sample, census: Census, final: int) -> tuple[State, tuple[Action, ...], str]:
-    now = sample.at
-    missing = final - census.active
-    actions: list[Action] = []
-    back = _recallable(state, sample)[:missing]
-    if back:
-        actions.append(Recall(back))
-        state = state.with_flights(back, "recall", now)
-    room = max(0.0, min(state.most, state.share_units) - census.existing)
-    number = int(min(missing - len(back), room))
-    note = "" if number == missing - len(back) else "no room below the maximum until units have left"
-    number, why = allowed(state, now, number)
-    note = why or note
-    if number:
-        state, fresh = _name_units(state, number)
-        actions.append(Launch(fresh))
-        launched = {**state.launched_at, **dict.fromkeys(fresh, now)}
-        state = evolve(state.with_flights(fresh, "launch", now), launched_at=launched)
-    return state, tuple(actions), note
-
-
-def _recallable(state: State, sample: Sample) -> tuple[UnitId, ...]:
-    # Those whose drain began last have the most work left to do for us. The dead are not recalled.
-    drains = {u: f.begun for u, f in state.flights.items() if f.kind == "drain" and f.settled is None}
-    if not drains:
-        return ()
-    units = sample.by_id
-    unwanted = state.rules.strangers == "retire"
-    alive = sorted(
-        u for u in drains if u in units and units[u].state == "registered" and (units[u].ours or not unwanted)
-    )
-    return tuple(
-        sorted(alive, key=drains.__getitem__, reverse=True)
-    )  # stable: by name where the time is the same
-
-
-def _name_units(state: State, number: int) -> tuple[State, tuple[UnitId, ...]]:
-    first = state.units_named
-    fresh = tuple(UnitId(f"{state.prefix}-{first + i}") for i in range(number))
-    return evolve(state, units_named=first + number), fresh
 
 
 def _on_suggestion(state: State, event: Suggested) -> Step:
@@ -247,7 +185,7 @@ def _on_sample_failed(state: State, event: SampleFailed) -> Step:
     census = take_census(state, sample)
     limited = _limit(state, sample, census, census.active, event.at)
     final = max(limited.final, census.active)
-    state, actions, note = _grow(limited.state, sample, census, final)
+    state, actions, note = grow(limited.state, sample, census, final)
     state = remember(state, event.at, actions)
     note = "; ".join(filter(None, (_unknown(state, sample), note)))
     decision = Decision(
@@ -271,38 +209,6 @@ def _on_command(state: State, event: Command) -> Step:
     return state, (), Record(event.at, "command", counts(state, state.sample), command=event)
 
 
-def obey(state: State, command: Command) -> State:  # noqa: PLR0911 - one case for each command
-    """The state after a command of the user; it shows in the next sample's decision."""
-    match command:
-        case SetLimits(minimum=minimum, maximum=maximum):
-            return evolve(
-                state,
-                minimum=state.minimum if minimum is None else minimum,
-                maximum=state.maximum if maximum is None else maximum,
-            )
-        case SetHold(n=n, until=until):
-            return evolve(state, hold=None if n is None else Hold(n, until))
-        case AddRequest(at=at, n=n, until=until):
-            alive = tuple(floor for floor in state.floors if floor.until > at)
-            return evolve(state, floors=(*alive, Floor(n, until)))
-        case SetPause(direction=direction, paused=paused):
-            return evolve(
-                state,
-                paused_growing=state.paused_growing if direction == "shrinking" else paused,
-                paused_shrinking=state.paused_shrinking if direction == "growing" else paused,
-            )
-        case SetSchedule(windows=windows):
-            return evolve(state, windows=windows)
-        case SetRules(rules=rules):
-            return evolve(state, rules=rules)
-        case SetShare(share=share):
-            return evolve(state, share=share)
-        case SetPolicy(name=name, policy=policy):
-            return promoted(state, name, policy)
-        case Stop(reason=reason):
-            return forget(evolve(state, stopping=reason or "stopped"))
-
-
 def counts(state: State, sample: Sample | None) -> Counts:
     """Units by state, for records and the status: Dask's three sets, what leaves, and what works."""
     if sample is None:
@@ -324,13 +230,5 @@ _HANDLERS: Final[dict[type[Any], Callable[[State, Any], Step]]] = {
     SampleFailed: _on_sample_failed,
     Suggested: _on_suggestion,
     Finished: _on_finished,
-    SetLimits: _on_command,
-    SetHold: _on_command,
-    AddRequest: _on_command,
-    SetPause: _on_command,
-    SetSchedule: _on_command,
-    SetRules: _on_command,
-    SetShare: _on_command,
-    SetPolicy: _on_command,
-    Stop: _on_command,
+    **dict.fromkeys(get_args(Command), _on_command),
 }

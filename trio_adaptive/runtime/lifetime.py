@@ -20,7 +20,6 @@ from attrs import evolve, frozen
 from trio_adaptive.clusters import opened
 from trio_adaptive.clusters.base import Cluster, Telling
 from trio_adaptive.config import Settings
-from trio_adaptive.decision.decide import obey
 from trio_adaptive.decision.model import (
     Command,
     Event,
@@ -31,6 +30,7 @@ from trio_adaptive.decision.model import (
     SetSchedule,
     Stop,
 )
+from trio_adaptive.decision.obey import obey
 from trio_adaptive.decision.policy import Policy
 from trio_adaptive.decision.rules import Rules
 from trio_adaptive.decision.state import State
