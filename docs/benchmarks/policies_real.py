@@ -4,7 +4,7 @@
 
 Three kinds of work (bursts with pauses, a wide graph with a narrow tail, a trickle), start-up delays of 2 s and 20 s, the contestants
 one after another. Tasks sleep, so that a small machine will do; the three kinds of work run side by side, each on a cluster of its
-own, unless ``--serial`` says otherwise. Takes half an hour on a busy machine, ``--quick`` three minutes, ``--serial`` an hour. Needs ``trio-adaptive[dask]``.
+own, unless ``--serial`` says otherwise. Takes twenty-five minutes, ``--quick`` three, ``--serial`` an hour. Needs ``trio-adaptive[dask]``.
 
 The simulation is given the start-up time that was measured, in the median.
 """
