@@ -70,8 +70,7 @@ def stand_by(command: tuple[str, ...], seconds: float) -> Sequence[float]:
     """Processor time in percent of one core, and memory in MiB, of the service and of its scheduler."""
     stop = signal.SIGTERM if "up" in command else None
     with contestant(*command, stop=stop) as one:
-        address = one.hear().split()[-1]
-        with Client(address) as client:
+        with Client(_scheduler_of(one)) as client:
             client.wait_for_workers(MAXIMUM, timeout=60)
         time.sleep(SETTLE)
         service, scheduler = _who(one)
@@ -86,6 +85,13 @@ def stand_by(command: tuple[str, ...], seconds: float) -> Sequence[float]:
         check(workers == MAXIMUM, f"{workers} workers instead of {MAXIMUM}")
         alone = [0.0] if scheduler is None else []
         return *shares, *alone, *sizes, *alone
+
+
+def _scheduler_of(one: Contestant) -> str:
+    """The address of its scheduler; a service tells its own first."""
+    while (address := one.hear().split()[-1]).startswith("http"):
+        pass
+    return address
 
 
 def _who(one: Contestant) -> tuple[psutil.Process, psutil.Process | None]:
