@@ -116,7 +116,7 @@ async def until_landed(scaler):
     scaler.pause("shrinking")
 
     async def landed():
-        return scaler._life._actions is None or not scaler._life._actions._drains
+        return scaler._life._parts is None or not scaler._life._parts.actions._drains
 
     await until(landed)
 
