@@ -171,10 +171,6 @@ class Gauge:
         bytes_, files = (median(reading[place] for reading in self._readings_of(number)) for place in (0, 1))
         return bytes_, files
 
-    def fewest_files(self, number: int) -> int:
-        """Open files at the quietest moment of a quarter: how many workers there are makes no difference to a leak."""
-        return min(files for _, files in self._readings_of(number))
-
     def _readings_of(self, number: int) -> list[tuple[int, int]]:
         length = len(self.readings) // 4
         return self.readings[number * length : (number + 1) * length]
