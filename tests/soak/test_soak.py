@@ -148,6 +148,7 @@ async def live_through(town, journal, gauge, watchers) -> tuple[int, int]:
 async def test_nothing_is_lost_and_nothing_grows(tmp_path, record_property):
     journal, gauge, watchers = tmp_path / "journal.jsonl", Gauge(max(1.0, SECONDS / 120)), []
     record_property("seed", SEED)
+    outside = len(descriptors())
     async with a_town(tmp_path) as town:
         sockets, files = await files_when_empty(town[0])
         lives, tasks = await live_through(town, journal, gauge, watchers)
@@ -165,6 +166,7 @@ async def test_nothing_is_lost_and_nothing_grows(tmp_path, record_property):
     assert late_bytes - early_bytes < 30 * 2**20
     assert late_sockets - sockets <= POOL
     assert late_files - files <= 5
+    assert len(descriptors()) - outside <= 5
     if WRITE:
         write_figures("soak", text)
 
